@@ -1,0 +1,47 @@
+# Everything a developer types. Each target sets up what it needs and is quiet when there is nothing to do.
+#   make test ARGS="tests/causal -k cycle"      ARGS goes to pytest, to `aitia demo`, to `aitia bench`
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+ARGS ?=
+PYTHON := .venv/bin/python
+
+.PHONY: help setup ready packages check fix test demo bench lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## make .venv from the lock file; fetch or build the Temporal server
+	@tools/setup --report
+
+check: packages  ## the whole gate: lint, format, types, direction of imports
+	@tools/check
+
+fix: packages  ## repair what can be repaired by itself, and format
+	@$(PYTHON) -m ruff check --fix --quiet . || true
+	@$(PYTHON) -m ruff format --quiet .
+
+test: ready check  ## the gate, then the tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+demo: ready  ## break a real shop and watch it being healed (ARGS=--yes asks nothing)
+	@.venv/bin/aitia demo $(ARGS)
+
+bench: ready  ## measure the engine against recorded incidents
+	@.venv/bin/aitia bench $(ARGS)
+
+lock:  ## pin the packages anew, with hashes (ARGS=--upgrade moves all of them)
+	@tools/lock $(ARGS)
+
+clean:  ## remove .venv and every cache inside this folder
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ready:
+	@tools/setup
+
+packages:
+	@tools/setup --packages

@@ -1,0 +1,1 @@
+"""The engine against recorded incidents, its own and those of others."""

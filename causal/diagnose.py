@@ -1,0 +1,175 @@
+"""The one question: an alert and what was measured in, a ranked verdict out.
+
+telemetry -> signals -> anomalies -> causal graph -> posterior -> diagnosis. Nothing here asks a clock, a
+file or a dice: the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from causal import missing
+from causal.calibrate import calibrated
+from causal.counterfactual import minimal_set
+from causal.evidence import Alert, Anomaly, Diagnosis, Evidence, Hypothesis, Priors
+from causal.graph import LEAK, Surroundings, causal_graph, reach, strength, surroundings
+from causal.naming import entity_of, fault_of, next_check
+from causal.network import MOST, UNOBSERVED, Network, Observation, posterior
+from causal.signals import SIGNALS
+from causal.suspects import Finding, Suspect, findings, suspects
+from causal.telemetry import Telemetry
+from causal.view import View, behold
+
+ENGINE = "aitia-0.1"
+UNTAUGHT = Priors()
+_PRIOR_UNOBSERVED = 0.05
+_UNOBSERVED_REACH = 0.6
+_SPONTANEOUS = 0.01
+_WORTH_NAMING = 0.001
+_EXPLAINED = 0.3
+_TOLD = 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that was made of the telemetry before anybody was asked for probabilities."""
+
+    view: View
+    found: tuple[Finding, ...]
+    around: Surroundings
+    people: tuple[Suspect, ...]
+
+
+def diagnose(alert: Alert, telemetry: Telemetry, priors: Priors = UNTAUGHT) -> Diagnosis:
+    """Rank what may have caused the alert; with nothing to go on, "none of these" gets everything."""
+    view = behold(alert, telemetry)
+    anomalies = look(view)
+    case = examine(view, anomalies, priors)
+    network = connect(case)
+    hypotheses, none, ranked = _hypotheses(case, network)
+    return Diagnosis(
+        engine=ENGINE,
+        hypotheses=hypotheses,
+        none_of_these=none,
+        minimal_set=tuple(f"service:{name}" for name in minimal_set(network, ranked)) if ranked else (),
+        missing_evidence=missing.evidence(view),
+        anomalies=anomalies,
+        graph=causal_graph(view, case.around, case.people, case.found),
+        method=_method(case),
+        inputs=_inputs(alert, telemetry, priors),
+    )
+
+
+def look(view: View) -> tuple[Anomaly, ...]:
+    """What every signal has found, the strongest evidence first."""
+    found = [anomaly for signal in SIGNALS for anomaly in signal(view)]
+    return tuple(sorted(found, key=lambda a: (-a.log_bayes_factor, a.entity.key, a.signal)))
+
+
+def examine(view: View, anomalies: Sequence[Anomaly], priors: Priors) -> Case:
+    """Gather witnesses and suspects, and who calls whom around them."""
+    found = findings(anomalies)
+    return Case(view, found, surroundings(view), suspects(view, found, priors, MOST))
+
+
+def connect(case: Case) -> Network:
+    """The network: which suspect's fault would show in which finding, and in the symptom."""
+    heaviest = max((person.weight for person in case.people), default=0.0)
+    symptom = case.view.alert.symptom.service
+    observations = [
+        Observation(
+            evidence=finding.evidence,
+            leak=LEAK,
+            causes={
+                person.service: chance
+                for person in case.people
+                if (chance := strength(case.around, person, finding, case.found)[0]) > LEAK
+            },
+        )
+        for finding in case.found
+    ]
+    reached = {person.service: reach(case.around, person, symptom, heaviest) for person in case.people}
+    return Network(
+        priors={person.service: person.prior for person in case.people} | {UNOBSERVED: _PRIOR_UNOBSERVED},
+        observations=observations,
+        symptom=Observation(0.0, _SPONTANEOUS, reached | {UNOBSERVED: _UNOBSERVED_REACH}),
+    )
+
+
+def _hypotheses(case: Case, network: Network) -> tuple[tuple[Hypothesis, ...], float, list[str]]:
+    """The ranked hypotheses, what is left for none of them, and the names of the likely ones."""
+    if not case.people:
+        return (), 1.0, []
+    chances = posterior(network)
+    shares = {name: chance * network.symptom.causes[name] for name, chance in chances.items()}
+    total = sum(shares.values()) + _SPONTANEOUS
+    raw = {person.service: shares[person.service] / total for person in case.people}
+    people = sorted(case.people, key=lambda person: (-raw[person.service], -person.weight, person.service))
+    people = [person for person in people if raw[person.service] >= _WORTH_NAMING] or people[:1]
+    quiet = missing.quiet_seconds(case.view)
+    calm, none = calibrated([raw[person.service] for person in people], quiet)
+    told = tuple(
+        _hypothesis(case, person, raw[person.service], chance)
+        for person, chance in zip(people, calm, strict=True)
+    )
+    return told, none, [person.service for person in people]
+
+
+def _hypothesis(case: Case, person: Suspect, raw: float, chance: float) -> Hypothesis:
+    symptom = case.view.alert.symptom.service
+    shows = {id(f): strength(case.around, person, f, case.found)[0] for f in case.found}
+    at_home = [f for f in case.found if person.service in (f.caller, f.callee)]
+    own = [f for f in at_home if shows[id(f)] >= _EXPLAINED]
+    strange = [f for f in case.found if shows[id(f)] < _EXPLAINED]
+    fault = fault_of(person, own, case.around.alive)
+    return Hypothesis(
+        service=person.service,
+        entity=entity_of(person, own),
+        fault=fault,
+        probability=chance,
+        raw_probability=raw,
+        path=case.around.path(person.service, symptom),
+        evidence=_told(own, person),
+        against=_doubts(strange, person, own),
+        missing=missing.of_service(case.view, person.service),
+        next_check=next_check(person, fault),
+        change=person.change,
+        onset=person.onset,
+    )
+
+
+def _told(own: Sequence[Finding], person: Suspect) -> tuple[Evidence, ...]:
+    said = [
+        Evidence(says=a.says, signal=a.signal, log_bayes_factor=a.log_bayes_factor, exemplars=a.exemplars)
+        for finding in sorted(own, key=lambda f: (-f.weight, f.kind))
+        for a in finding.anomalies[:2]
+    ]
+    if person.change is not None:
+        title = f" ({person.change.title})" if person.change.title else ""
+        says = f"{person.service} was changed by {person.change.id[:12]}{title} shortly before the trouble"
+        said.append(Evidence(says=says, signal="change", log_bayes_factor=2.5))
+    return tuple(said[:_TOLD])
+
+
+def _doubts(others: Sequence[Finding], person: Suspect, own: Sequence[Finding]) -> tuple[Evidence, ...]:
+    said = []
+    if not own:
+        says = f"{person.service} shows no signal of its own"
+        said.append(Evidence(says=says, signal="silence", log_bayes_factor=-1.0))
+    for finding in sorted(others, key=lambda f: (-f.weight, f.kind, f.callee))[:2]:
+        if finding.weight > person.weight / 2:
+            says = f"it does not explain that {finding.chief.says}"
+            said.append(Evidence(says=says, signal=finding.chief.signal, log_bayes_factor=-finding.evidence))
+    return tuple(said)
+
+
+def _method(case: Case) -> str:
+    size = f"{len(case.people)} suspects (at most {MOST}) and {len(case.found)} findings"
+    return f"leaky noisy-OR network of {size}, exact by variable elimination"
+
+
+def _inputs(alert: Alert, telemetry: Telemetry, priors: Priors) -> str:
+    parts = [alert.digest(), telemetry.digest, priors.digest()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,278 @@
+"""The words up to the verdict: what was seen, what it may mean, and how sure that is.
+
+Every value is frozen. Unknown fields are ignored and new fields have defaults, so that values written by an
+older or a newer Aitia can still be read. Times are Unix seconds, durations seconds, probabilities 0 to 1,
+evidence in nats (a log Bayes factor: positive speaks for "changed", negative for "as always").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Signal = Literal["latency", "errors", "availability", "traffic", "saturation", "task_failure", "unknown"]
+
+
+class Fact(BaseModel):
+    """A frozen value; tolerant of fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of this value."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class Window(Fact):
+    """A stretch of time, both ends included."""
+
+    start: float
+    end: float
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"a window ends ({self.end}) before it starts ({self.start})")
+        return self
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+    def holds(self, moment: float) -> bool:
+        """Whether a moment lies within."""
+        return self.start <= moment <= self.end
+
+
+class Symptom(Fact):
+    """What hurts, as the alert tells it: nothing here says why."""
+
+    service: str | None = None
+    signal: Signal = "unknown"
+    operation: str | None = None
+
+
+class Alert(Fact):
+    """Somebody or something says that a system is unwell.
+
+    ``fingerprint`` is stable over repeats of the same alert; ``began_at`` is when the trouble began, where
+    that is known. Labels are other people's text: never build a command or a query from them.
+    """
+
+    fingerprint: str
+    source: str = "unknown"
+    system: str = ""
+    symptom: Symptom = Symptom()
+    raised_at: float
+    began_at: float | None = None
+    summary: str = ""
+    labels: dict[str, str] = {}
+    url: str | None = None
+
+
+class EntityKind(StrEnum):
+    """What can be at fault."""
+
+    SERVICE = "service"
+    INSTANCE = "instance"
+    OPERATION = "operation"
+    EDGE = "edge"
+    RESOURCE = "resource"
+    CHANGE = "change"
+    AGENT = "agent"
+    TOOL = "tool"
+    MODEL = "model"
+    PROMPT = "prompt"
+
+
+class Entity(Fact):
+    """Something that can be at fault; ``service`` is the service it belongs to (a service is its own)."""
+
+    kind: EntityKind
+    name: str
+    service: str
+
+    @classmethod
+    def of_service(cls, name: str) -> Self:
+        """The service itself."""
+        return cls(kind=EntityKind.SERVICE, name=name, service=name)
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+class Fault(StrEnum):
+    """The kinds of fault a hypothesis may name; playbooks say which of them they cure."""
+
+    CONFIG_CHANGE = "config_change"
+    DEPLOYMENT = "deployment"
+    PROMPT_CHANGE = "prompt_change"
+    LATENCY = "latency"
+    NETWORK_DELAY = "network_delay"
+    ERRORS = "errors"
+    UNAVAILABLE = "unavailable"
+    CPU = "cpu"
+    MEMORY = "memory"
+    POOL_EXHAUSTED = "pool_exhausted"
+    TRAFFIC = "traffic"
+    BAD_OUTPUT = "bad_output"
+    UNKNOWN = "unknown"
+
+
+class Change(Fact):
+    """Something that somebody changed: a commit, a version, a prompt.
+
+    ``id`` is a commit hash or a version; ``previous`` the one before, where known.
+    """
+
+    id: str
+    kind: Literal["config", "deployment", "prompt", "unknown"] = "unknown"
+    service: str | None = None
+    at: float
+    repository: str | None = None
+    title: str = ""
+    author: str = ""
+    previous: str | None = None
+    files: tuple[str, ...] = ()
+
+
+class Anomaly(Fact):
+    """One signal of one entity that differs from quiet time.
+
+    ``log_bayes_factor`` (nats) weighs "changed" against "as variable as quiet time shows"; ``amount`` is how
+    much more there is of it in the incident (extra seconds waited, extra requests failed, in ``unit``);
+    ``level_before`` and ``level_now`` are the signal's usual and present level for the reader.
+    """
+
+    entity: Entity
+    signal: str
+    log_bayes_factor: float
+    amount: float = 0.0
+    unit: str = ""
+    level_before: float | None = None
+    level_now: float | None = None
+    onset: float | None = None
+    says: str
+    exemplars: tuple[str, ...] = ()
+
+
+class CauseEdge(Fact):
+    """One way that trouble spreads: from the key of a cause to the key of its effect."""
+
+    source: str
+    target: str
+    mechanism: str
+    strength: Probability
+    reason: str
+
+
+class CausalGraph(Fact):
+    """Entities (by key) and how trouble spreads among them."""
+
+    nodes: tuple[Entity, ...] = ()
+    edges: tuple[CauseEdge, ...] = ()
+
+
+class Evidence(Fact):
+    """One reason to believe a hypothesis (positive weight, nats) or to doubt it (negative)."""
+
+    says: str
+    signal: str
+    log_bayes_factor: float
+    exemplars: tuple[str, ...] = ()
+
+
+class Hypothesis(Fact):
+    """One possible cause.
+
+    ``raw_probability`` is the posterior of the network, ``probability`` the calibrated one. ``path`` names
+    the services from the cause to the symptom. ``next_check`` is what would settle most for or against it.
+    """
+
+    service: str
+    entity: Entity
+    fault: Fault
+    probability: Probability
+    raw_probability: Probability
+    path: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    against: tuple[Evidence, ...] = ()
+    missing: tuple[str, ...] = ()
+    next_check: str = ""
+    change: Change | None = None
+    onset: float | None = None
+
+
+class Diagnosis(Fact):
+    """The verdict: ranked hypotheses, and how much probability none of them has.
+
+    The probabilities of all hypotheses and ``none_of_these`` add up to one. ``minimal_set`` holds the keys of
+    the entities that, had they been healthy, would have prevented the symptom. ``method`` says how the
+    posterior was computed; ``inputs`` is the digest of alert, telemetry and priors.
+    """
+
+    engine: str
+    hypotheses: tuple[Hypothesis, ...] = ()
+    none_of_these: Probability = 1.0
+    minimal_set: tuple[str, ...] = ()
+    missing_evidence: tuple[str, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+    graph: CausalGraph = CausalGraph()
+    method: str = ""
+    inputs: str = ""
+
+    @property
+    def first(self) -> Hypothesis | None:
+        return self.hypotheses[0] if self.hypotheses else None
+
+
+class PlaybookRecord(Fact):
+    """How often a playbook cured a kind of fault, beyond what its author claimed beforehand."""
+
+    playbook: str
+    fault: Fault
+    successes: float = 0.0
+    failures: float = 0.0
+
+
+class CauseRecord(Fact):
+    """How often an entity was confirmed to be the cause of an incident."""
+
+    service: str
+    fault: Fault
+    confirmed: float = 0.0
+
+
+class Priors(Fact):
+    """What earlier incidents taught; ``version`` grows by one with every lesson."""
+
+    version: int = 0
+    playbooks: tuple[PlaybookRecord, ...] = ()
+    causes: tuple[CauseRecord, ...] = ()
+
+    def record(self, playbook: str, fault: Fault) -> PlaybookRecord:
+        """The record of a playbook for a kind of fault; an empty one if it was never run."""
+        for known in self.playbooks:
+            if (known.playbook, known.fault) == (playbook, fault):
+                return known
+        return PlaybookRecord(playbook=playbook, fault=fault)
+
+
+class Lesson(Fact):
+    """What one ended incident teaches.
+
+    ``worked`` is whether the playbook brought recovery (None: it was not run). ``confirmed`` is whether the
+    named cause was right, as far as anybody knows (None: nobody knows).
+    """
+
+    incident: str
+    playbook: str | None = None
+    service: str | None = None
+    fault: Fault = Fault.UNKNOWN
+    worked: bool | None = None
+    confirmed: bool | None = None

@@ -1,0 +1,43 @@
+"""Learning: priors and a lesson in, new priors out.
+
+A playbook's chance to cure a kind of fault has a Beta posterior (conjugate to success or failure of a run;
+Gelman et al., Bayesian Data Analysis, ch. 2.4): one verified recovery adds one to its successes, one run that
+did not bring recovery adds one to its failures. The prior counts that the playbook's author claims are added
+where the posterior is read (`playbooks.confidence`), so that changing a claim never rewrites history.
+"""
+
+from causal.evidence import CauseRecord, Lesson, PlaybookRecord, Priors
+
+
+def learn(priors: Priors, lesson: Lesson) -> Priors:
+    """The priors after one more lesson; the input is left as it was."""
+    return Priors(
+        version=priors.version + 1,
+        playbooks=_with_run(priors, lesson),
+        causes=_with_cause(priors.causes, lesson),
+    )
+
+
+def _with_run(priors: Priors, lesson: Lesson) -> tuple[PlaybookRecord, ...]:
+    if lesson.playbook is None or lesson.worked is None:
+        return priors.playbooks
+    old = priors.record(lesson.playbook, lesson.fault)
+    new = old.model_copy(
+        update={
+            "successes": old.successes + (1.0 if lesson.worked else 0.0),
+            "failures": old.failures + (0.0 if lesson.worked else 1.0),
+        }
+    )
+    others = [known for known in priors.playbooks if known is not old]
+    return tuple(sorted([*others, new], key=lambda known: (known.playbook, known.fault)))
+
+
+def _with_cause(causes: tuple[CauseRecord, ...], lesson: Lesson) -> tuple[CauseRecord, ...]:
+    if not lesson.confirmed or lesson.service is None:
+        return causes
+    counts = {(known.service, known.fault): known.confirmed for known in causes}
+    counts[lesson.service, lesson.fault] = counts.get((lesson.service, lesson.fault), 0.0) + 1.0
+    return tuple(
+        CauseRecord(service=service, fault=fault, confirmed=count)
+        for (service, fault), count in sorted(counts.items())
+    )

@@ -1,0 +1,5 @@
+"""The signals: each compares the incident with quiet time in its own way, all answer with anomalies."""
+
+from causal.signals.all import SIGNALS, Signal
+
+__all__ = ["SIGNALS", "Signal"]

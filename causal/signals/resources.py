@@ -1,0 +1,125 @@
+"""Resources: CPU, memory, pools and the like, material against capacity.
+
+The worst incident sample is set against the quiet samples on a heavy-tailed scale, for monitoring series
+have few points and wild ones. A movement counts from a twentieth of the capacity on: of the whole for
+shares and percents, of the busiest service's usual level where nobody says what the whole is. A metric
+that has equal values on several services belongs to their host and accuses none of them. Metric names are
+only read to name the kind of resource.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from causal import bayes_factors
+from causal.columns import grouped
+from causal.evidence import Anomaly, Entity, EntityKind
+from causal.telemetry import Flags, Floats, Ints
+from causal.view import View
+
+_KINDS = {
+    "cpu": re.compile(r"cpu", re.IGNORECASE),
+    "memory": re.compile(r"mem|heap|rss", re.IGNORECASE),
+    "pool": re.compile(r"pool|connection.*(count|usage|pending)|pending|threads?_busy|in_use", re.IGNORECASE),
+    "resource": re.compile(r"disk|gc[._]|throttl|file_descriptor|fd_|restart", re.IGNORECASE),
+}
+_LIMIT = re.compile(r"limit|max|capacity|total$", re.IGNORECASE)
+_HOST = re.compile(r"node|host", re.IGNORECASE)
+_LEAST = 1.0
+_MATERIAL = 0.05
+_FEW = 3
+_SHARED = 20
+
+
+def find(view: View) -> tuple[Anomaly, ...]:
+    """The resources of services that are used more than in quiet time."""
+    metrics, late = view.metrics, view.metrics_late
+    kinds = [_kind(name) for name in metrics.metric.names]
+    known = np.array([kind is not None for kind in kinds] or [False])
+    if not len(metrics):
+        return ()
+    rows = np.flatnonzero(known[metrics.metric.codes] & np.isfinite(metrics.value))
+    if not len(rows):
+        return ()
+    first, group = grouped(metrics.service.codes[rows], metrics.metric.codes[rows])
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(len(first) + 1))
+    series = [rows[order[bounds[i] : bounds[i + 1]]] for i in range(len(first))]
+    usual = [_usual(metrics.value[of[~late[of]]]) for of in series]
+    shared = _shared(view, rows)
+    busiest: dict[int, float] = {}
+    for of, level in zip(series, usual, strict=True):
+        name = int(metrics.metric.codes[of[0]])
+        busiest[name] = max(busiest.get(name, 0.0), level)
+    found = []
+    for of in series:
+        name = int(metrics.metric.codes[of[0]])
+        kind = kinds[name]
+        if kind is not None and name not in shared:
+            found += _judge(view, of, kind, busiest[name])
+    return tuple(found)
+
+
+def _kind(name: str) -> str | None:
+    if _LIMIT.search(name) or _HOST.search(name):
+        return None
+    return next((kind for kind, pattern in _KINDS.items() if pattern.search(name)), None)
+
+
+def _usual(values: Floats) -> float:
+    return float(np.quantile(values, 0.9)) if len(values) else 0.0
+
+
+def _shared(view: View, rows: Ints) -> frozenset[int]:
+    """Metrics that keep having the same value on several services at once: the host's."""
+    metrics = view.metrics
+    rows = rows[metrics.value[rows] != 0.0]
+    at = (metrics.time[rows]).astype(np.int64)
+    first, same = grouped(at, metrics.metric.codes[rows], metrics.value[rows].view(np.int64))
+    owners = np.zeros(len(first), dtype=np.int64)
+    pairs = np.unique(np.column_stack([same, metrics.service.codes[rows]]), axis=0)
+    np.add.at(owners, pairs[:, 0], 1)
+    often = np.bincount(metrics.metric.codes[rows[first]][owners > 1], minlength=len(metrics.metric.names))
+    return frozenset(np.flatnonzero(often > _SHARED).tolist())
+
+
+def _judge(view: View, of: Ints, kind: str, busiest: float) -> list[Anomaly]:
+    metrics, late = view.metrics, view.metrics_late
+    quiet, now = metrics.value[of[~late[of]]], metrics.value[of[late[of]]]
+    if len(quiet) < _FEW or not len(now):
+        return []
+    name = metrics.metric.names[metrics.metric.codes[of[0]]]
+    service = metrics.service.names[metrics.service.codes[of[0]]]
+    capacity = _capacity(name, busiest)
+    usual, worst = float(np.median(quiet)), float(np.quantile(now, 0.9, method="higher"))
+    noise = float(np.sqrt(np.var(quiet) + (_MATERIAL * capacity) ** 2 + 1e-12))
+    freedom = float(np.clip(len(quiet) - 1, 2, 4))
+    evidence = float(bayes_factors.student_t((worst - usual) / noise, freedom))
+    if evidence < _LEAST or worst - usual < _MATERIAL * capacity:
+        return []
+    times: Floats = metrics.time[of[late[of]]]
+    risen: Flags = now >= (usual + worst) / 2
+    return [
+        Anomaly(
+            entity=Entity(kind=EntityKind.RESOURCE, name=f"{service}/{name}", service=service),
+            signal=kind,
+            log_bayes_factor=evidence,
+            amount=(worst - usual) / max(capacity, 1e-12),
+            unit="of capacity",
+            level_before=usual,
+            level_now=worst,
+            onset=float(times[risen].min()) if risen.any() else None,
+            says=f"{name} of {service} rose to {worst:.4g}, usually {usual:.4g}",
+        )
+    ]
+
+
+def _capacity(name: str, busiest: float) -> float:
+    lower = name.lower()
+    if "%" in lower or "percent" in lower:
+        return 100.0
+    if "utilization" in lower or "ratio" in lower:
+        return 1.0
+    return busiest

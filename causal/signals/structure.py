@@ -1,0 +1,140 @@
+"""Structure: calls inside a request that vanish, appear, or repeat, as one service sees it.
+
+For each entry operation of a service: the share of its requests that hold a child call at all, and
+the share that hold it more than once. New branches, skipped steps and retry loops are one feature.
+Requests in which something failed are left out: what an error cuts off is the error's doing. Never
+over all requests of a service: the mix of traffic would swamp everything. A caller that makes fewer
+of its calls changes its callee's mix too, so what mixing alone can explain (shares between 1 - (1 -
+p)/r and p/r, where only a share r of the calls is left) is no news about the callee.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from causal import bayes_factors, compare
+from causal.columns import grouped
+from causal.evidence import Anomaly, Entity
+from causal.forest import failed
+from causal.telemetry import MISSING, Codes, Flags, Floats, Ints
+from causal.view import View
+
+_LEAST = 1.0
+_FEW = 5
+
+
+@dataclass(frozen=True, eq=False)
+class _Features:
+    """What requests may hold: for each, a row of the call, its context, and whether repeating it is
+    meant.
+
+    ``feature`` and ``segment`` list which request holds which.
+    """
+
+    row: Ints
+    context: Ints
+    repeated: Flags
+    feature: Ints
+    segment: Ints
+
+
+def find(view: View) -> tuple[Anomaly, ...]:
+    """The services whose requests do other things than in quiet time."""
+    if not view.compares:
+        return ()
+    sick = np.bincount(view.forest.segment, failed(view.spans), minlength=len(view.spans)) > 0
+    rows = view.requests[~sick[view.requests]]
+    first, context = grouped(view.spans.service.codes[rows], view.spans.operation.codes[rows])
+    features = _features(view, rows, context)
+    if not len(features.row):
+        return ()
+    change = _shares(view, rows, context, features)
+    owner, callee = (view.spans.service.codes[of] for of in (rows[first[features.context]], features.row))
+    evidence = _beyond_mixing(len(view.spans.service.names), change, owner, callee)
+    found = []
+    for code in np.unique(owner[owner >= 0]):
+        mine = np.flatnonzero((owner == code) & (change.n_quiet >= _FEW))
+        strength = bayes_factors.average(evidence[mine])
+        if strength >= _LEAST:
+            best = int(mine[np.argmax(evidence[mine])])
+            amount = float(change.amount[mine].max())
+            found.append(_anomaly(view, int(code), change, features, best, seen=(strength, amount)))
+    return tuple(found)
+
+
+def _features(view: View, rows: Ints, context: Ints) -> _Features:
+    """Child calls of these requests, once for being held and once for being held more than once."""
+    forest, spans = view.forest, view.spans
+    of_row = np.full(len(spans), MISSING, dtype=np.int64)
+    of_row[rows] = context
+    child = np.flatnonzero(forest.parent >= 0)
+    segment = forest.segment[forest.parent[child]]
+    sound = of_row[segment] != MISSING
+    child, segment = child[sound], segment[sound]
+    _, call = grouped(spans.service.codes[child], spans.operation.codes[child])
+    once, pair = grouped(segment, call)
+    again = once[np.bincount(pair, minlength=len(once)) > 1]
+    held = np.concatenate([once, again])
+    repeats = np.repeat([False, True], [len(once), len(again)])
+    first, feature = grouped(of_row[segment[held]], call[held], repeats.astype(np.int64))
+    return _Features(child[held[first]], of_row[segment[held[first]]], repeats[first], feature, segment[held])
+
+
+def _shares(view: View, rows: Ints, context: Ints, features: _Features) -> compare.Change:
+    """Each feature's share among the requests of its context, stretch by stretch."""
+    size, contexts = len(features.row), int(context.max()) + 1
+    first, slot = grouped(view.stretch[rows], view.late[rows].astype(np.int64))
+    slots, slot_of = len(first), np.zeros(len(view.spans), dtype=np.int64)
+    slot_of[rows] = slot
+    n = np.bincount(context * slots + slot, minlength=contexts * slots).reshape(contexts, slots)
+    k = np.bincount(features.feature * slots + slot_of[features.segment], minlength=size * slots)
+    cells = compare.Groups(
+        group=np.repeat(np.arange(size), slots),
+        size=size,
+        late=np.tile(view.late[rows[first]], size),
+        stretch=np.tile(np.arange(slots), size),
+    )
+    return compare.tallied(k, n[features.context].ravel(), cells)
+
+
+def _beyond_mixing(services: int, change: compare.Change, owner: Codes, callee: Codes) -> Floats:
+    """Evidence left when callers that call less are allowed to have changed the mix."""
+    left = np.ones(services + 1)
+    fewer = (callee != owner) & (change.now < change.before) & (change.evidence > 0) & (callee >= 0)
+    ratio = change.now[fewer] / np.maximum(change.before[fewer], 1e-9)
+    np.minimum.at(left, callee[fewer], np.maximum(ratio, 0.02))
+    share = left[owner]
+    low = np.clip(1 - (1 - change.before) / share, 0, 1)
+    high = np.clip(change.before / share, 0, 1)
+    mixed: Flags = (change.now >= low) & (change.now <= high) & (share < 1.0)
+    return np.where(mixed, 0.0, change.evidence)
+
+
+def _anomaly(
+    view: View,
+    code: int,
+    change: compare.Change,
+    features: _Features,
+    best: int,
+    *,
+    seen: tuple[float, float],
+) -> Anomaly:
+    name, row = view.spans.service.names[code], features.row[best]
+    callee, operation = (c.names[c.codes[row]] for c in (view.spans.service, view.spans.operation))
+    before, now = float(change.before[best]), float(change.now[best])
+    verb = "repeat" if features.repeated[best] else "hold"
+    return Anomaly(
+        entity=Entity.of_service(name),
+        signal="structure",
+        log_bayes_factor=seen[0],
+        amount=seen[1],
+        unit="requests",
+        level_before=before,
+        level_now=now,
+        says=(
+            f"{now:.0%} of {change.n_now[best]:.0f} requests of {name} {verb} {operation} of {callee}, "
+            f"in quiet time {before:.0%}"
+        ),
+    )

@@ -1,0 +1,323 @@
+"""The words after the verdict: what somebody wrote, what is proposed, what was allowed, done and seen.
+
+`Written` is what people write: an unknown field is an error. All else is a `causal.evidence.Fact`: it travels
+through workflows and tolerates fields of a newer version.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from causal.evidence import EntityKind, Fact, Fault, Probability, Signal
+
+JsonValue = str | int | float | bool | None
+Impact = Literal["low", "high"]
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(text: object) -> object:
+    """Read a duration such as ``250ms``, ``60s``, ``10m``, ``2h`` or ``1d``; numbers are seconds already."""
+    if not isinstance(text, str):
+        return text
+    match = _DURATION.match(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration; write for example 60s, 10m or 2h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+
+
+class Written(BaseModel):
+    """Something that a person writes; a field we do not know is a mistake that we name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Cure(Written):
+    """A kind of fault, on a kind of entity, that a playbook is for."""
+
+    fault: Fault
+    entity: EntityKind | None = None
+
+
+class Claim(Written):
+    """What the author believes before any run: ``prior`` is the chance to work, worth ``weight`` runs."""
+
+    prior: Probability = 0.5
+    weight: float = Field(default=2.0, gt=0)
+
+
+class Parameter(Written):
+    """A typed look-up: where a value comes from and what it must look like."""
+
+    source: str = Field(alias="from")
+    pattern: str | None = None
+    default: JsonValue = None
+
+
+class Retry(Written):
+    """How often a step is tried, with exponentially growing waits."""
+
+    attempts: int = Field(default=1, ge=1, le=20)
+    backoff: Duration = 2.0
+
+
+class Call(Written):
+    """An action with its parameters; ``$name`` and ``${name}`` stand for the playbook's parameters."""
+
+    action: str
+    arguments: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Step(Call):
+    """One step of a playbook."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    timeout: Duration = 60.0
+    retry: Retry = Retry()
+    undo: Call | None = None
+
+
+class Precondition(Written):
+    """Something that must hold just before the first step."""
+
+    check: str
+    arguments: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Recovery(Written):
+    """Recovered means: the signal is back within its baseline and stays so for ``quiet_for``."""
+
+    signal: str = "$alert.signal"
+    within: Duration = 600.0
+    quiet_for: Duration = 60.0
+
+
+class Verify(Written):
+    """How recovery is recognised."""
+
+    recovered_when: Recovery
+
+
+class Limits(Written):
+    """How often and how widely a playbook may act."""
+
+    per_service_cooldown: Duration | None = None
+    max_runs_per_day: int | None = Field(default=None, ge=1)
+    blast_radius: int | None = Field(default=None, ge=1)
+
+
+class ApprovalRule(Written):
+    """Who may approve, how many of them, and until when; silence means no."""
+
+    approvers: tuple[str, ...] = ()
+    quorum: int = Field(default=1, ge=1)
+    expires: Duration = 1800.0
+    escalate_to: tuple[str, ...] = ()
+
+
+class Playbook(Written):
+    """What may be done about a kind of fault."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    description: str
+    cures: tuple[Cure, ...] = Field(min_length=1)
+    impact: Impact
+    confidence: Claim = Claim()
+    parameters: dict[str, Parameter] = Field(default_factory=dict)
+    preconditions: tuple[Precondition, ...] = ()
+    steps: tuple[Step, ...] = Field(min_length=1)
+    verify: Verify | None = None
+    limits: Limits = Limits()
+    approval: ApprovalRule = ApprovalRule()
+
+
+class PlannedCall(Fact):
+    """An action with every parameter filled in; ``target`` is what it acts on, for locks and readers."""
+
+    action: str
+    params: dict[str, Any] = {}
+    target: str = ""
+
+
+class PlannedStep(PlannedCall):
+    """One step, ready to run; ``preview`` is what the approver sees, a diff where there is one."""
+
+    id: str
+    timeout: float = 60.0
+    attempts: int = 1
+    backoff: float = 2.0
+    undo: PlannedCall | None = None
+    preview: str = ""
+
+
+class Plan(Fact):
+    """A playbook applied to one hypothesis of one incident: everything an approver must know.
+
+    ``id`` is unique within the incident. ``digest()`` identifies the exact plan: an approval is for a digest.
+    """
+
+    id: str
+    incident: str
+    playbook: str
+    playbook_digest: str = ""
+    description: str = ""
+    impact: Impact = "high"
+    service: str
+    fault: Fault
+    cause: str = ""
+    probability: Probability = 0.0
+    confidence: Probability = 0.0
+    confidence_floor: Probability = 0.0
+    parameters: dict[str, JsonValue] = {}
+    preconditions: tuple[PlannedCall, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
+    signal: Signal = "unknown"
+    within: float = 600.0
+    quiet_for: float = 60.0
+    cooldown: float | None = None
+    max_runs_per_day: int | None = None
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+    approval_expires: float = 1800.0
+
+
+class Verdict(StrEnum):
+    """What the gate lets happen."""
+
+    EXECUTE = "execute"
+    ASK = "ask"
+    SUGGEST = "suggest"
+    LEAVE = "leave_to_humans"
+
+
+class Decision(Fact):
+    """The gate's answer with its reasons and the numbers it rests on."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    probability: Probability = 0.0
+    confidence_floor: Probability = 0.0
+    suggest_above: Probability = 0.7
+    act_above: Probability = 0.99
+    policy: str = ""
+
+
+class Proposal(Fact):
+    """A plan and what the gate says to it."""
+
+    plan: Plan
+    decision: Decision
+
+
+class ApprovalRequest(Fact):
+    """A question to humans, bound to one exact plan; answered once, and only until ``expires_at``."""
+
+    id: str
+    incident: str
+    plan: str
+    plan_digest: str
+    title: str = ""
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+    asked_at: float
+    expires_at: float
+    status: Literal["open", "approved", "declined", "expired"] = "open"
+    answered_by: tuple[str, ...] = ()
+    because: str = ""
+
+
+class ApprovalAnswer(Fact):
+    """A human's answer; valid only for the plan whose digest it names."""
+
+    approval: str
+    plan_digest: str
+    approve: bool
+    by: str
+    because: str = ""
+
+
+class StepStatus(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    ALREADY_DONE = "already_done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo_failed"
+
+
+class StepResult(Fact):
+    """What a step did; ``effect`` is what the action reported, for people and for its undo.
+
+    ``again`` says that trying once more may help.
+    """
+
+    step: str
+    action: str
+    key: str
+    status: StepStatus
+    detail: str = ""
+    effect: dict[str, JsonValue] = {}
+    again: bool = False
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+    @property
+    def stands(self) -> bool:
+        """Whether the step's effect is in place now."""
+        return self.status in {StepStatus.DONE, StepStatus.ALREADY_DONE}
+
+
+class Verification(Fact):
+    """Whether the symptom is gone, by the detectors that found it, on a window after the fix."""
+
+    recovered: bool
+    says: str
+    since: float = 0.0
+    checked_at: float = 0.0
+    healthy_for: float = 0.0
+
+
+class AttemptStatus(StrEnum):
+    """How carrying out a plan ended."""
+
+    RECOVERED = "recovered"
+    NOT_RECOVERED = "not_recovered"
+    FAILED = "failed"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    SUGGESTED = "suggested"
+    LEFT = "left_to_humans"
+    STOPPED = "stopped"
+
+
+class Attempt(Fact):
+    """One plan, from the gate to the verification."""
+
+    plan: Plan
+    decision: Decision
+    status: AttemptStatus
+    approved_by: tuple[str, ...] = ()
+    because: str = ""
+    results: tuple[StepResult, ...] = ()
+    undone: tuple[StepResult, ...] = ()
+    verification: Verification | None = None
+
+
+class Outcome(Fact):
+    """How an incident ended."""
+
+    incident: str
+    status: AttemptStatus
+    says: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    ended_at: float = 0.0

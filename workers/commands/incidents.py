@@ -1,0 +1,118 @@
+"""``aitia incidents``, ``incident``, ``approvals``, ``approve``, ``decline``."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from typing import Annotated, Any
+
+import typer
+
+from causal.errors import NotFound
+from playbooks.render import one_line, to_markdown, to_text
+from playbooks.ticket import Ticket
+from workers.commands.door_client import ask_door
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+By = Annotated[str, typer.Option(help="who answers", default_factory=getpass.getuser, show_default="you")]
+
+
+def _known_incidents() -> list[str]:
+    return [incident["id"] for incident in ask_door("GET", "/incidents")]
+
+
+def _open_approvals() -> list[str]:
+    return [approval["id"] for approval in ask_door("GET", "/approvals")]
+
+
+IncidentId = Annotated[str, typer.Argument(metavar="ID", autocompletion=_known_incidents)]
+ApprovalId = Annotated[
+    str, typer.Argument(metavar="ID", help="an approval, or its incident", autocompletion=_open_approvals)
+]
+
+
+def list_incidents(
+    *, as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
+) -> None:
+    """List incidents, newest first."""
+    found = ask_door("GET", "/incidents", params={"limit": limit})
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    if not found:
+        typer.echo("no incidents")
+    for incident in found:
+        typer.echo(one_line(Ticket.model_validate(incident)))
+
+
+def show_incident(
+    incident: IncidentId,
+    *,
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option(help="print Markdown")] = False,
+) -> None:
+    """Show one incident: what hurts, why, what is proposed, what was done."""
+    found = ask_door("GET", f"/incidents/{incident}")
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    ticket = Ticket.model_validate(found)
+    typer.echo(to_markdown(ticket) if markdown else to_text(ticket))
+
+
+def list_approvals(*, as_json: AsJson = False) -> None:
+    """List what waits for an answer."""
+    found = ask_door("GET", "/approvals")
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    if not found:
+        typer.echo("nothing waits for an answer")
+    for approval in found:
+        typer.echo(f"{approval['id']}  {approval['title']}")
+
+
+def approve(approval: ApprovalId, *, by: By, as_json: AsJson = False) -> None:
+    """Approve a plan: exactly the one that is shown with its incident."""
+    _answer(approval, approve_it=True, by=by, because="", as_json=as_json)
+
+
+def decline(
+    approval: ApprovalId,
+    *,
+    because: Annotated[str, typer.Option(help="the reason; it is kept and learned from")],
+    by: By,
+    as_json: AsJson = False,
+) -> None:
+    """Decline a plan, with the reason."""
+    _answer(approval, approve_it=False, by=by, because=because, as_json=as_json)
+
+
+def _answer(approval: str, *, approve_it: bool, by: str, because: str, as_json: bool) -> None:
+    question = _question(approval)
+    answer = {"plan_digest": question["plan_digest"], "approve": approve_it, "by": by, "because": because}
+    answered = ask_door("POST", f"/approvals/{question['id']}", json=answer)
+    typer.echo(json.dumps(answered, indent=1) if as_json else f"{answered['id']} is {answered['status']}")
+
+
+def _question(approval: str) -> dict[str, Any]:
+    """The approval with this id, or the one that waits in the incident with this id."""
+    waiting: list[dict[str, Any]] = ask_door("GET", "/approvals")
+    for question in waiting:
+        if approval in {question["id"], question["incident"]}:
+            return question
+    try:
+        known: dict[str, Any] = ask_door("GET", f"/approvals/{approval}")
+    except NotFound:
+        ids = ", ".join(question["id"] for question in waiting) or "nothing"
+        raise NotFound(f"no approval {approval}; waiting for an answer: {ids}") from None
+    return known
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register these commands."""
+    app.command("incidents")(list_incidents)
+    app.command("incident")(show_incident)
+    app.command("approvals")(list_approvals)
+    app.command("approve")(approve)
+    app.command("decline")(decline)

@@ -1,0 +1,1 @@
+"""The door: everything that reaches Aitia over HTTP."""

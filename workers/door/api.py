@@ -1,0 +1,145 @@
+"""The API: incidents, approvals and the audit log, as JSON with OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from causal.errors import Conflict, Refused, Unavailable
+from causal.evidence import Hypothesis
+from integrations.ports import Approvals, AuditEntry, AuditLog, AuditRow, Incidents
+from playbooks.remedy import ApprovalAnswer, ApprovalRequest
+from playbooks.ticket import Ticket
+from workers.messages import Incident
+
+
+class IncidentView(Ticket):
+    """A ticket with its verdict at hand."""
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    none_of_these: float | None = None
+    minimal_set: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> IncidentView:
+        """The view of a ticket."""
+        verdict = ticket.diagnosis
+        return cls(
+            **dict(ticket),
+            hypotheses=verdict.hypotheses if verdict else (),
+            none_of_these=verdict.none_of_these if verdict else None,
+            minimal_set=verdict.minimal_set if verdict else (),
+        )
+
+
+class Answer(BaseModel):
+    """A human's answer to an approval; ``plan_digest`` names the exact plan that was read."""
+
+    plan_digest: str
+    approve: bool
+    by: str = Field(min_length=1, max_length=200)
+    because: str = Field(default="", max_length=2000)
+
+
+class AuditPage(BaseModel):
+    """Rows of the audit log in their order."""
+
+    rows: list[AuditRow]
+
+
+@dataclass(frozen=True)
+class Api:
+    """What the API needs of the house."""
+
+    incidents: Incidents
+    approvals: Approvals
+    audit: AuditLog
+    client: Callable[[], Client]
+
+    def router(self) -> APIRouter:
+        """The routes under ``/api``."""
+        router = APIRouter(prefix="/api")
+        router.add_api_route("/incidents", self.list_incidents, response_model=list[IncidentView])
+        router.add_api_route("/incidents/{incident}", self.get_incident, response_model=IncidentView)
+        router.add_api_route("/approvals", self.list_approvals, response_model=list[ApprovalRequest])
+        router.add_api_route("/approvals/{approval}", self.get_approval, response_model=ApprovalRequest)
+        router.add_api_route(
+            "/approvals/{approval}", self.answer, methods=["POST"], response_model=ApprovalRequest
+        )
+        router.add_api_route("/audit", self.list_audit, response_model=AuditPage)
+        return router
+
+    def list_incidents(self, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[IncidentView]:
+        """Incidents, newest first."""
+        return [IncidentView.of(ticket) for ticket in self.incidents.all(limit)]
+
+    def get_incident(self, incident: str) -> IncidentView:
+        """One incident with all that is known about it."""
+        return IncidentView.of(self.incidents.get(incident))
+
+    def list_approvals(self) -> list[ApprovalRequest]:
+        """What waits for a human's answer, oldest first."""
+        return list(self.approvals.open())
+
+    def get_approval(self, approval: str) -> ApprovalRequest:
+        """One question and, if it was answered, its answer."""
+        return self.approvals.get(approval)
+
+    async def answer(self, approval: str, answer: Answer) -> ApprovalRequest:
+        """Answer a question. Refused with 409 if it is late, replayed, or for another plan."""
+        request = await run_in_threadpool(self.approvals.get, approval)
+        given = ApprovalAnswer(approval=approval, **answer.model_dump())
+        try:
+            return await self._update(approval, given)
+        except (Refused, Conflict) as error:
+            await run_in_threadpool(self._audit_refusal, request, given, str(error))
+            raise
+
+    def list_audit(
+        self,
+        incident: str | None = None,
+        after: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    ) -> AuditPage:
+        """Audit rows in their order, those with a number above ``after``."""
+        rows = (row for row in self.audit.rows(incident) if row.seq > after)
+        return AuditPage(rows=list(islice(rows, limit)))
+
+    async def _update(self, approval: str, given: ApprovalAnswer) -> ApprovalRequest:
+        handle = self.client().get_workflow_handle(approval)
+        try:
+            answered: ApprovalRequest = await handle.execute_update(
+                "answer", given, result_type=ApprovalRequest
+            )
+        except WorkflowUpdateFailedError as error:
+            raise Refused(_reason(error)) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise Conflict(f"{approval} no longer waits for an answer") from error
+            raise Unavailable(f"Temporal did not take the answer: {error}") from error
+        return answered
+
+    def _audit_refusal(self, request: ApprovalRequest, given: ApprovalAnswer, reason: str) -> None:
+        self.audit.append(
+            AuditEntry(
+                incident=request.incident,
+                trace_id=Incident.trace_of(request.incident),
+                actor=given.by,
+                event="approval.refused",
+                summary=reason,
+                facts={"approval": given.approval, "plan": given.plan_digest, "approve": given.approve},
+            )
+        )
+
+
+def _reason(error: WorkflowUpdateFailedError) -> str:
+    cause: Any = error.cause
+    return str(getattr(cause, "message", None) or cause or error)

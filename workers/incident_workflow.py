@@ -1,0 +1,202 @@
+"""The order of the house: what happens from an alert to a lesson, top to bottom, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from causal.evidence import Alert, Diagnosis
+    from playbooks.remedy import Attempt, AttemptStatus, Outcome, Proposal
+    from playbooks.ticket import Happening, Ticket
+    from workers.learning_agent import LearningAgent
+    from workers.messages import CheckOrder, Diagnosed, Ending, Incident, Note, Observation, Progress
+    from workers.metric_agent import MetricAgent
+    from workers.policies import READ, REMEDIATION, THINK, WRITE, step
+    from workers.remediation_agent import RemediationAgent
+    from workers.remediation_workflow import RemediationWorkflow
+    from workers.root_cause_agent import RootCauseAgent
+    from workers.story import diagnosed, ended, opened, planned
+
+ANOTHER_PLAN_MAY_HELP = {AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED}
+QUIET_AGAIN_SECONDS = 60.0
+FIRST_LOOK, LONGEST_PAUSE, GIVE_UP = timedelta(seconds=15), timedelta(minutes=5), timedelta(days=7)
+
+
+@workflow.defn
+class IncidentWorkflow:
+    """One incident, from the alert to the lesson. Duplicate and related alerts join by signal."""
+
+    @workflow.init
+    def __init__(self, incident: Incident) -> None:
+        now = workflow.now().timestamp()
+        self.incident = incident
+        self.ticket = Ticket(
+            id=incident.id,
+            title=opened(incident.alert),
+            status="observing",
+            opened_at=now,
+            updated_at=now,
+            alert=incident.alert,
+            trace_id=incident.trace_id,
+        )
+        self.resolved_outside = False
+        self.publishing = asyncio.Lock()
+
+    @workflow.run
+    async def run(self, incident: Incident) -> Outcome:
+        await self.note(
+            "incident.opened", "metric agent", self.ticket.title, alert=incident.alert.model_dump()
+        )
+        await self.show(f"alert: {self.ticket.title}")
+
+        await workflow.sleep(incident.settle)
+        seen = await step(MetricAgent.observe, incident, READ)
+        await self.show(f"telemetry kept as {seen.snapshot}", status="diagnosing", snapshot=seen.snapshot)
+
+        diagnosis = await self.diagnose(seen)
+        await self.note("diagnosed", "root-cause agent", diagnosed(diagnosis), diagnosis=diagnosis.digest())
+        await self.show(diagnosed(diagnosis), status="planning", diagnosis=diagnosis)
+
+        proposals = await self.propose(seen, diagnosis)
+        await self.note("planned", "remediation agent", planned(proposals), plans=_gist(proposals))
+        await self.show(planned(proposals), proposals=proposals)
+
+        outcome = await self.remedy(seen, proposals)
+        await self.note("outcome", "remediation agent", outcome.says, status=outcome.status)
+
+        learned = await step(LearningAgent.learn, Ending(incident=incident, outcome=outcome), WRITE)
+        await self.note("learned", "learning agent", learned.says, lesson=learned.model_dump())
+        await self.show(f"{outcome.says}; {learned.says}", status=outcome.status)
+
+        await self.until_quiet(seen, outcome)
+        await self.note("incident.ended", "metric agent", f"{incident.id} is over", status=outcome.status)
+        await self.show("the incident is over", ended_at=workflow.now().timestamp())
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return outcome
+
+    @workflow.signal
+    async def joined(self, alert: Alert) -> None:
+        """A duplicate or a related alert belongs to this incident."""
+        if alert == self.incident.alert:
+            return
+        known = {other.fingerprint for other in (self.incident.alert, *self.ticket.joined)}
+        if alert.fingerprint in known:
+            await self.show("", duplicates=self.ticket.duplicates + 1)
+            return
+        await self.show(f"joined: {opened(alert)}", joined=(*self.ticket.joined, alert))
+
+    @workflow.signal
+    async def progressed(self, progress: Progress) -> None:
+        """The remediation tells how far it has come."""
+        await self.show(progress.says, status=progress.status, approval=progress.approval)
+
+    @workflow.signal
+    def resolved(self) -> None:
+        """Whoever alerted says that it is over."""
+        self.resolved_outside = True
+
+    @workflow.query
+    def current(self) -> Ticket:
+        """The ticket as it is now."""
+        return self.ticket
+
+    async def diagnose(self, seen: Observation) -> Diagnosis:
+        """The verdict; where the engine itself fails, an honest "I do not know"."""
+        try:
+            return await step(RootCauseAgent.diagnose, seen, THINK)
+        except ActivityError as error:
+            return Diagnosis(engine="none", missing_evidence=(f"the engine failed: {error.cause}",))
+
+    async def propose(self, seen: Observation, diagnosis: Diagnosis) -> tuple[Proposal, ...]:
+        """The plans; where they cannot be made, none, and the ticket says why."""
+        try:
+            verdict = Diagnosed(observation=seen, diagnosis=diagnosis)
+            return await step(RemediationAgent.propose, verdict, THINK)
+        except ActivityError as error:
+            await self.show(f"no plan can be made: {error.cause}")
+            return ()
+
+    async def remedy(self, seen: Observation, proposals: tuple[Proposal, ...]) -> Outcome:
+        """Carry out one plan after the other until one brings recovery or a human says no."""
+        attempts: tuple[Attempt, ...] = ()
+        for proposal in proposals:
+            attempt = await workflow.execute_child_workflow(
+                RemediationWorkflow.run,
+                args=[proposal, seen],
+                id=f"{self.incident.id}-{proposal.plan.id}",
+                task_queue=REMEDIATION,
+            )
+            attempts = (*attempts, attempt)
+            await self.show("", attempts=attempts)
+            if attempt.status not in ANOTHER_PLAN_MAY_HELP:
+                break
+        return ended(self.incident.id, attempts, at=workflow.now().timestamp())
+
+    async def until_quiet(self, seen: Observation, outcome: Outcome) -> None:
+        """Keep the incident open until its symptom is gone, so that it is not opened again and again."""
+        pause, give_up = FIRST_LOOK, workflow.now() + GIVE_UP
+        order = CheckOrder(
+            incident=self.incident.id,
+            snapshot=seen.snapshot,
+            symptom=seen.alert.symptom,
+            services=(),
+            baseline=seen.baseline,
+            since=seen.window.end,
+            quiet_for=QUIET_AGAIN_SECONDS,
+        )
+        quiet = outcome.status is AttemptStatus.RECOVERED
+        while not quiet and not self.resolved_outside and workflow.now() < give_up:
+            quiet = (await step(MetricAgent.verify, order, READ)).recovered
+            if quiet:
+                break
+            await self.pause(at_most=pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    async def pause(self, *, at_most: timedelta) -> None:
+        """Wait, but no longer than until whoever alerted says that it is over."""
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self.resolved_outside, timeout=at_most)
+
+    async def show(self, says: str, **changes: object) -> None:
+        """Bring the ticket up to date, in the order in which things happened."""
+        async with self.publishing:
+            now = workflow.now().timestamp()
+            line = (Happening(at=now, says=says),) if says else ()
+            update = {"updated_at": now, "timeline": (*self.ticket.timeline, *line), **changes}
+            self.ticket = self.ticket.model_copy(update=update)
+            await step(RemediationAgent.publish, self.ticket, WRITE)
+
+    async def note(self, event: str, actor: str, summary: str, **facts: object) -> None:
+        """Write an audit row; the incident does not go on before it is written."""
+        row = Note(
+            incident=self.incident.id,
+            trace_id=self.incident.trace_id,
+            key=f"{self.incident.id}/{event}",
+            actor=actor,
+            event=event,
+            summary=summary,
+            facts=facts,
+        )
+        await step(RemediationAgent.write_audit, row, WRITE)
+
+
+def _gist(proposals: tuple[Proposal, ...]) -> list[dict[str, object]]:
+    """What the audit log keeps of each proposal: enough to recompute the gate's decision."""
+    return [
+        {
+            "plan": proposal.plan.id,
+            "digest": proposal.plan.digest(),
+            "playbook": proposal.plan.playbook,
+            "playbook_digest": proposal.plan.playbook_digest,
+            "service": proposal.plan.service,
+            "fault": proposal.plan.fault,
+            "impact": proposal.plan.impact,
+            "decision": proposal.decision.model_dump(mode="json"),
+        }
+        for proposal in proposals
+    ]

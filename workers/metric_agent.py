@@ -1,0 +1,142 @@
+"""The metric agent: is something unwell, what was going on, and is it well again?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from temporalio import activity
+
+from causal.correlate import correlate, neighbourhood
+from causal.detect import Detector, detect, verify
+from causal.evidence import Alert, Change, Window
+from causal.rollup import Rollup, roll_up
+from integrations.ports import ChangeSource, Incidents
+from integrations.snapshots import FolderSnapshots
+from playbooks.remedy import Verification
+from workers.intake import Intake
+from workers.messages import CheckOrder, Incident, Observation
+from workers.rolling import Rolling
+
+UNKNOWN_ONSET_SECONDS = 60.0
+CHANGES_BEFORE_SECONDS = 900.0
+LEAST_QUIET_SECONDS = 45.0
+AFTER_AN_INCIDENT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class MetricAgent:
+    """Watches the golden signals of every service that sends telemetry; nothing about them is configured.
+
+    ``look_back`` is how much quiet time (s) before an incident its snapshot holds.
+    """
+
+    rolling: Rolling
+    snapshots: FolderSnapshots
+    incidents: Incidents
+    changes: tuple[ChangeSource, ...]
+    intake: Intake
+    look_back: float = 900.0
+    detector: Detector = field(default_factory=Detector)
+    clock: Callable[[], float] = time.time
+
+    @activity.defn
+    async def watch(self) -> tuple[str, ...]:
+        """Look at the last seconds of all services; open an incident for what is new. Gives the incidents."""
+        rollup, alerts = await asyncio.to_thread(self._look)
+        accepted = []
+        for alert in alerts:
+            related = neighbourhood(_services(alert), rollup.calls)
+            accepted.append((await self.intake.accept(alert, related)).incident)
+        return tuple(accepted)
+
+    @activity.defn
+    def observe(self, incident: Incident) -> Observation:
+        """Freeze the telemetry of an incident and of the quiet time before it."""
+        now = self.clock()
+        began = self._onset(incident.alert, now)
+        alert = incident.alert.model_copy(update={"began_at": began})
+        baseline, window = self._quiet_before(began), Window(start=began, end=max(now, began))
+        changes = self._changes(Window(start=began - CHANGES_BEFORE_SECONDS, end=window.end))
+        reference = self.snapshots.cut(self.rolling.store, alert, baseline, window, changes)
+        return Observation(
+            incident=incident, alert=alert, snapshot=reference, baseline=baseline, window=window
+        )
+
+    @activity.defn
+    def verify(self, order: CheckOrder) -> Verification:
+        """Whether the symptom has stayed away for as long as the order asks.
+
+        Quiet time is read from the snapshot: by the time somebody approves, the telemetry store may have
+        forgotten it.
+        """
+        now = self.clock()
+        quiet = _quiet_time(self.snapshots, order.snapshot, self.rolling.bucket_seconds)
+        found = verify(
+            quiet.between(order.baseline.start, order.baseline.end).join(
+                self.rolling.until(now).between(order.since, now)
+            ),
+            order.symptom,
+            frozenset(order.services),
+            baseline=order.baseline,
+            since=order.since,
+            now=now,
+            tainted=self._tainted(now),
+        )
+        return Verification(
+            recovered=found.enough and found.healthy_for >= order.quiet_for,
+            says=found.says,
+            since=order.since,
+            checked_at=now,
+            healthy_for=found.healthy_for,
+        )
+
+    def _look(self) -> tuple[Rollup, tuple[Alert, ...]]:
+        now = self.clock()
+        rollup = self.rolling.until(now)
+        anomalies = detect(rollup, now, tainted=self._tainted(now), detector=self.detector)
+        return rollup, correlate(anomalies, rollup.calls, now=now)
+
+    def _onset(self, alert: Alert, now: float) -> float:
+        """When the trouble began: what the alert says, or earlier where the detectors saw it earlier."""
+        told = alert.began_at if alert.began_at is not None else alert.raised_at - UNKNOWN_ONSET_SECONDS
+        if alert.source == "watch":
+            return told
+        seen = detect(self.rolling.until(now), now, tainted=self._tainted(now), detector=self.detector)
+        onsets = [anomaly.onset for anomaly in seen if anomaly.onset is not None]
+        return min([told, *onsets])
+
+    def _quiet_before(self, began: float) -> Window:
+        """The quiet time before an onset: as much as is wanted, but not into the incident before."""
+        start = began - self.look_back
+        for past in self._tainted(began):
+            if past.end < began and began - past.end - AFTER_AN_INCIDENT_SECONDS >= LEAST_QUIET_SECONDS:
+                start = max(start, past.end + AFTER_AN_INCIDENT_SECONDS)
+        return Window(start=start, end=began - self.rolling.bucket_seconds)
+
+    def _changes(self, window: Window) -> tuple[Change, ...]:
+        found = [change for source in self.changes for change in source.changes(window)]
+        return tuple(sorted(found, key=lambda change: (change.at, change.id)))
+
+    def _tainted(self, now: float) -> tuple[Window, ...]:
+        """Times that are known not to be quiet: the incidents so far."""
+        spans = []
+        for ticket in self.incidents.all(limit=50):
+            began = ticket.alert.began_at or ticket.opened_at - UNKNOWN_ONSET_SECONDS
+            until = ticket.ended_at or now
+            spans.append(Window(start=min(began, until), end=until))
+        return tuple(spans)
+
+
+@lru_cache(maxsize=8)
+def _quiet_time(snapshots: FolderSnapshots, reference: str, bucket_seconds: float) -> Rollup:
+    """The quiet rows of a snapshot, rolled up; remembered, for a verification looks every few seconds."""
+    _, telemetry = snapshots.load(reference)
+    return roll_up(telemetry.quiet.spans, bucket_seconds)
+
+
+def _services(alert: Alert) -> frozenset[str]:
+    return frozenset({alert.symptom.service} if alert.symptom.service else ())

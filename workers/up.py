@@ -1,0 +1,254 @@
+"""`aitia up`: everything in the foreground, each part a process of its own that is started again if it dies.
+
+The Temporal server, the door and the agents are children tied to this process (`integrations.leash`): when it
+goes, however it goes, they go too, and all state is on disk. ``run.json`` in the home folder says where they
+are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from causal.errors import Conflict, Unavailable
+from integrations.leash import leashed
+from integrations.temporal_server import DevServer, DevServerSettings, find_binary, start_dev_server
+from workers.settings import Settings
+
+Tell = Callable[[str], None]
+
+READY_WITHIN_SECONDS = 90.0
+GRACE_SECONDS = 15.0
+PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
+STEADY_AFTER_SECONDS = 60.0
+
+
+@dataclass
+class Part:
+    """One child process that is kept running: ``aitia WORD`` with its own log file."""
+
+    word: str
+    environment: dict[str, str]
+    log: Path
+    process: Process | None = None
+    deaths: int = 0
+    started: float = field(default=0.0)
+
+    async def start(self) -> None:
+        """Start it; its output goes to its log."""
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *leashed([sys.executable, "-m", "workers", self.word]),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+
+    async def keep(self, tell: Tell, changed: Callable[[], None]) -> None:
+        """Wait for its end and start it again, for ever; the pauses grow while it does not stay up."""
+        while self.process is not None:
+            code = await self.process.wait()
+            steady = time.monotonic() - self.started > STEADY_AFTER_SECONDS
+            self.deaths = 0 if steady else self.deaths + 1
+            pause = PAUSES_SECONDS[min(self.deaths, len(PAUSES_SECONDS) - 1)]
+            tell(f"the {self.word} process ended ({code}); starting it again in {pause:g} s, see {self.log}")
+            await asyncio.sleep(pause)
+            await self.start()
+            changed()
+
+    async def stop(self) -> None:
+        """Ask it to end, then make it."""
+        process, self.process = self.process, None
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(GRACE_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def run(settings: Settings, tell: Tell) -> None:
+    """Start everything, say where it is, and keep it running until SIGINT or SIGTERM."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_only_one(settings.home))
+        stop = _on_signals()
+        server = await stack.enter_async_context(_temporal(settings, tell))
+        parts = _parts(settings, server)
+        for part in parts.values():
+            await part.start()
+            stack.push_async_callback(part.stop)
+        tell("starting the door and the agents")
+        await _until_ready(settings, parts, stop)
+        if stop.is_set():
+            return
+        run_file = settings.home / "run.json"
+        write = partial(_write_run_file, run_file, parts, server)
+        write()
+        stack.callback(run_file.unlink, missing_ok=True)
+        _say_where(settings, parts, server, tell)
+        await _keep_running([part.keep(tell, write) for part in parts.values()], server, stop)
+        tell("stopping")
+        if not stop.is_set():
+            raise Unavailable(f"the Temporal server ended; see {settings.log_folder / 'temporal.log'}")
+
+
+async def _keep_running(
+    keepers: list[Coroutine[Any, Any, None]], server: DevServer | None, stop: asyncio.Event
+) -> None:
+    """Keep the parts running until somebody says stop or the Temporal server is gone."""
+    enough = [asyncio.create_task(stop.wait()), asyncio.create_task(_server_gone(server))]
+    kept = [asyncio.create_task(keeper) for keeper in keepers]
+    await asyncio.wait(enough, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*enough, *kept):
+        task.cancel()
+    await asyncio.gather(*enough, *kept, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                f"another Aitia is running in {home}; stop it, or set AITIA_HOME to another folder"
+            ) from None
+        yield
+
+
+def _on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+@contextlib.asynccontextmanager
+async def _temporal(settings: Settings, tell: Tell) -> AsyncIterator[DevServer | None]:
+    """The embedded server, or None where the settings name another one."""
+    if settings.temporal_address:
+        tell(f"using the Temporal server at {settings.temporal_address}")
+        yield None
+        return
+    binary = await asyncio.to_thread(find_binary, tell=tell)
+    tell("starting the Temporal server")
+    wanted = DevServerSettings(
+        log=settings.log_folder / "temporal.log",
+        database=settings.home / "temporal.db",
+        port=settings.temporal_port,
+        ui_port=settings.temporal_ui_port,
+        namespaces=() if settings.temporal_namespace == "default" else (settings.temporal_namespace,),
+    )
+    async with start_dev_server(binary, wanted) as server:
+        yield server
+
+
+async def _server_gone(server: DevServer | None) -> Any:
+    if server is None:
+        await asyncio.Event().wait()
+    else:
+        await server.ended()
+
+
+def _parts(settings: Settings, server: DevServer | None) -> dict[str, Part]:
+    port = settings.door_port or _free_port(settings.door_host)
+    environment = {
+        "AITIA_HOME": str(settings.home),
+        "AITIA_DOOR_PORT": str(port),
+        "TEMPORAL_ADDRESS": server.address if server else str(settings.temporal_address),
+        "TEMPORAL_NAMESPACE": settings.temporal_namespace,
+    }
+    settings.log_folder.mkdir(parents=True, exist_ok=True)
+    return {word: Part(word, environment, settings.log_folder / f"{word}.log") for word in ("door", "work")}
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def door_url(settings: Settings, parts: dict[str, Part]) -> str:
+    """Where the door listens."""
+    host = "127.0.0.1" if settings.door_host == "0.0.0.0" else settings.door_host  # noqa: S104  only compared
+    return f"http://{host}:{parts['door'].environment['AITIA_DOOR_PORT']}"
+
+
+async def _until_ready(settings: Settings, parts: dict[str, Part], stop: asyncio.Event) -> None:
+    """Wait until the door answers and the agents poll; a part that ends before is an error with its log."""
+    url = f"{door_url(settings, parts)}/healthz"
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    async with httpx.AsyncClient(timeout=2.0) as http:
+        while not stop.is_set():
+            for part in parts.values():
+                if part.process is not None and part.process.returncode is not None:
+                    raise Unavailable(f"the {part.word} process did not start:\n{_tail(part.log)}")
+            if await _healthy(http, url):
+                return
+            if time.monotonic() > deadline:
+                raise Unavailable(f"not ready within {READY_WITHIN_SECONDS:.0f} s; see {settings.log_folder}")
+            await asyncio.sleep(0.2)
+
+
+async def _healthy(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:].strip() or "(its log is empty)"
+
+
+def _write_run_file(path: Path, parts: dict[str, Part], server: DevServer | None) -> None:
+    pids = {word: part.process.pid for word, part in parts.items() if part.process}
+    environment = parts["door"].environment
+    content = {
+        "pid": os.getpid(),
+        "door": {"url": f"http://127.0.0.1:{environment['AITIA_DOOR_PORT']}", "pid": pids.get("door")},
+        "temporal": {
+            "address": environment["TEMPORAL_ADDRESS"],
+            "ui": server.ui if server else None,
+            "pid": server.pid if server else None,
+        },
+        "worker": {"pid": pids.get("work")},
+    }
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(content, indent=1))
+    beside.replace(path)
+
+
+def _say_where(settings: Settings, parts: dict[str, Part], server: DevServer | None, tell: Tell) -> None:
+    url = door_url(settings, parts)
+    tell(f"door         {url}  (OTLP at /v1/…, API at /api/…, its description at /docs)")
+    tell(f"Temporal UI  {server.ui if server else 'that of your own server'}")
+    tell(f"data         {settings.home}")
+    tell(f"telemetry    OTEL_EXPORTER_OTLP_ENDPOINT={url}")
+    tell('             OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer $(aitia token)"')
+    tell("ready; Ctrl-C stops")

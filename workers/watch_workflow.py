@@ -1,0 +1,26 @@
+"""The metric agent's own watch: one look, started by a Temporal schedule."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from workers.metric_agent import MetricAgent
+    from workers.policies import METRIC
+
+
+@workflow.defn
+class WatchWorkflow:
+    """Finds incidents that nobody alerted on."""
+
+    @workflow.run
+    async def run(self) -> tuple[str, ...]:
+        return await workflow.execute_activity_method(
+            MetricAgent.watch,
+            task_queue=METRIC,
+            start_to_close_timeout=timedelta(seconds=60),
+            retry_policy=RetryPolicy(maximum_attempts=1),  # the next look comes by itself
+        )

@@ -1,0 +1,118 @@
+"""The agents at work: one process that serves the task queues it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.worker import Worker
+
+from workers.heartbeat import Heartbeats
+from workers.house import House
+from workers.incident_workflow import IncidentWorkflow
+from workers.policies import LEARNING, METRIC, REMEDIATION, ROOT_CAUSE
+from workers.remediation_workflow import RemediationWorkflow
+from workers.temporal import connect
+from workers.watch_workflow import WatchWorkflow
+
+log = structlog.get_logger()
+
+ALL_QUEUES = (METRIC, ROOT_CAUSE, REMEDIATION, LEARNING)
+WATCH = "aitia-watch"
+THREADS = 8
+GRACE = timedelta(seconds=5)
+
+
+async def work(house: House, queues: Sequence[str] = ALL_QUEUES) -> None:
+    """Serve task queues until SIGINT or SIGTERM."""
+    client = await connect(house.settings)
+    house.hand_over(client)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(THREADS))
+        for worker in workers(client, house, queues, threads):
+            await stack.enter_async_context(worker)
+        if METRIC in queues:
+            await keep_watch(client, house.settings.watch_every)
+            await house.intake.resume()
+        log.info("at work", queues=list(queues))
+        await stop.wait()
+
+
+def workers(client: Client, house: House, queues: Sequence[str], threads: ThreadPoolExecutor) -> list[Worker]:
+    """One Temporal worker for each task queue."""
+    metric, root_cause = house.metric_agent, house.root_cause_agent
+    remediation, learning = house.remediation_agent, house.learning_agent
+    duties: dict[str, tuple[list[type], list[Callable[..., Any]]]] = {
+        METRIC: ([IncidentWorkflow, WatchWorkflow], [metric.watch, metric.observe, metric.verify]),
+        ROOT_CAUSE: ([], [root_cause.diagnose]),
+        REMEDIATION: (
+            [RemediationWorkflow],
+            [
+                remediation.propose,
+                remediation.write_audit,
+                remediation.publish,
+                remediation.keep_approval,
+                remediation.check_preconditions,
+                remediation.run_step,
+                remediation.undo_step,
+            ],
+        ),
+        LEARNING: ([], [learning.learn]),
+    }
+    return [
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=duties[queue][0],
+            activities=duties[queue][1],
+            activity_executor=threads,
+            max_concurrent_activities=THREADS,
+            interceptors=[Heartbeats()],
+            graceful_shutdown_timeout=GRACE,
+        )
+        for queue in queues
+    ]
+
+
+async def keep_watch(client: Client, every: float) -> None:
+    """The schedule of the metric agent's own watch: made once, brought up to date at each start."""
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            WatchWorkflow.run,
+            id=WATCH,
+            task_queue=METRIC,
+            execution_timeout=timedelta(seconds=90),
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=every))]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
+    )
+
+    def renewed(_: ScheduleUpdateInput) -> ScheduleUpdate:
+        return ScheduleUpdate(schedule)
+
+    try:
+        await client.create_schedule(WATCH, schedule)
+    except ScheduleAlreadyRunningError:
+        await client.get_schedule_handle(WATCH).update(renewed)
