@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 ARGS ?=
 PYTHON := .venv/bin/python
 
-.PHONY: help setup ready packages check fix test demo bench lock clean
+.PHONY: help setup ready packages check fix test demo bench fleet lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ demo: ready  ## break a real shop and watch it being healed (ARGS=--yes asks not
 
 bench: ready  ## measure the engine against recorded incidents
 	@.venv/bin/aitia bench $(ARGS)
+
+fleet: ready  ## record incidents of our own (ARGS="--out DIR --shops 2")
+	@.venv/bin/python -m benchmarks.fleet $(ARGS)
 
 lock:  ## pin the packages anew, with hashes (ARGS=--upgrade moves all of them)
 	@tools/lock $(ARGS)

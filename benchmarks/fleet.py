@@ -5,30 +5,31 @@ format, grouped by topology, so that nothing needs to be fitted on anybody's ben
 can be held out. What exists is kept: a run that was stopped goes on where it was.
 """
 
-import csv
-import json
+import fcntl
 import queue
 import random
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmarks.fleet_report import Attempt, add_to_report, figures, line, read_report, write_topology
 from benchmarks.mischief import KINDS, Mischief, choose, kind_of
-from benchmarks.recording import Attempt, NotHealed, Recorder, Stage, Stopped, recording
+from benchmarks.recording import NotHealed, Recorder, Stage, Stopped, recording
 from benchmarks.topologies import generate
 from causal.errors import AitiaError
 from demo.errors import ShopError
 from demo.topology import Topology
 
 _RUNNING = "_running"
-_REPORT = "report.jsonl"
 _STARTS = 3
+_APART = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Fleet:
     """All recordings of one run, shared by the threads that make them."""
 
     out: Path
-    seed: int
-    limit: int | None
+    seed: int = 1
+    kinds: Sequence[str] = tuple(KINDS)
+    limit: int | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _began: float = field(default_factory=time.monotonic)
@@ -55,111 +57,85 @@ class Fleet:
         """A line of progress."""
         print(f"{time.monotonic() - self._began:7.1f} s  {text}", flush=True)
 
-    def attempts(self) -> list[Attempt]:
-        """Every attempt so far, of this run and those before."""
-        path = self.out / _REPORT
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [Attempt.model_validate_json(line) for line in lines]
-
     def note(self, attempt: Attempt) -> None:
         """Keep what came of an attempt; stops the fleet when there are enough."""
         with self._lock:
-            with (self.out / _REPORT).open("a", encoding="utf-8") as file:
-                file.write(attempt.model_dump_json() + "\n")
+            add_to_report(self.out, attempt)
             self._recorded += attempt.outcome == "recorded"
             if self.limit is not None and self._recorded >= self.limit:
                 self.stop.set()
-            _write_index(self.out, attempt.topology, self.attempts())
-        self.say(_line(attempt))
+        self.say(line(attempt))
 
-    def jobs(self, topology: Topology, kinds: Sequence[str]) -> list[Job]:
-        """The cases of a topology that are still to be recorded."""
-        done = {(a.topology, a.case) for a in self.attempts() if a.outcome != "failed"}
-        jobs = [
-            Job(f"case_{number:03}", fault)
-            for number, fault in enumerate(choose(topology, self.seed), start=1)
-        ]
-        return [job for job in jobs if kind_of(job.fault) in kinds and (topology.name, job.case) not in done]
+    def jobs(self, topology: Topology) -> list[Job]:
+        """The cases of a topology that are still to be recorded; a case keeps its number in any selection."""
+        done = {(attempt.topology, attempt.case) for attempt in read_report(self.out)}
+        faults = enumerate(choose(topology, self.seed), start=1)
+        jobs = [Job(f"case_{n:03}", fault) for n, fault in faults if kind_of(fault) in self.kinds]
+        return [job for job in jobs if (topology.name, job.case) not in done]
 
-    def record(self, topology: Topology, kinds: Sequence[str]) -> None:
+    def record(self, topology: Topology) -> None:
         """Record what is missing of one topology; a shop that does not get well is opened anew."""
         for _ in range(_STARTS):
-            jobs = self.jobs(topology, kinds)
+            jobs = self.jobs(topology)
             if not jobs or self.stop.is_set():
                 return
             self.say(f"{topology.name}: {len(topology.services)} services, {len(jobs)} faults to come")
             try:
-                self._record_in_one_shop(topology, jobs)
-            except NotHealed as reason:
+                self._in_one_shop(topology, jobs)
+            except (NotHealed, ShopError) as reason:
                 self.say(f"{topology.name}: {reason}; opening it anew")
 
-    def _record_in_one_shop(self, topology: Topology, jobs: Sequence[Job]) -> None:
+    def _in_one_shop(self, topology: Topology, jobs: Sequence[Job]) -> None:
         folder = self.out / topology.name
-        _write_topology(folder, topology)
+        write_topology(folder, topology)
         stage = Stage(topology, folder, self.out.resolve() / _RUNNING / topology.name, self.stop)
         with recording(stage) as recorder:
             for job in jobs:
-                self.note(self._attempt(recorder, job))
+                self._attempt(recorder, job)
 
-    def _attempt(self, recorder: Recorder, job: Job) -> Attempt:
-        dice = random.Random(f"{self.seed}/{recorder.stage.topology.name}/{job.case}")
-        self.say(f"{recorder.stage.topology.name}/{job.case}: quiet, then {kind_of(job.fault)}")
-        return recorder.record(job.case, job.fault, dice)
+    def _attempt(self, recorder: Recorder, job: Job) -> None:
+        name = recorder.stage.topology.name
+        self.say(f"{name}/{job.case}: quiet, then {kind_of(job.fault)} in {job.fault.service}")
+        broken = recorder.break_down(job.fault, random.Random(f"{self.seed}/{name}/{job.case}"))
+        attempt, alert = recorder.record(job.case, broken)
+        self.note(attempt)
+        recorder.heal(broken, alert)
 
 
-def run(fleet: Fleet, topologies: Sequence[Topology], kinds: Sequence[str], shops: int) -> None:
-    """Record all topologies, so many shops at once, until done or stopped."""
+def run(fleet: Fleet, topologies: Sequence[Topology], shops: int) -> None:
+    """Record all topologies, so many shops at once, until done or stopped (also by Ctrl-C)."""
     waiting: queue.SimpleQueue[Topology] = queue.SimpleQueue()
     for topology in topologies:
         waiting.put(topology)
-
-    def work() -> None:
-        while not fleet.stop.is_set() and not waiting.empty():
-            topology = waiting.get()
-            try:
-                fleet.record(topology, kinds)
-            except Stopped:
-                return
-            except (AitiaError, ShopError, OSError) as error:
-                fleet.say(f"{topology.name}: {error}")
-
-    threads = [threading.Thread(target=work) for _ in range(shops)]
-    for thread in threads:
-        thread.start()
-        time.sleep(3.0)  # two shops that start at once would both be slow
+    threads = [threading.Thread(target=_work, args=(fleet, waiting)) for _ in range(shops)]
     try:
         for thread in threads:
-            while thread.is_alive():
-                thread.join(0.5)
-    except KeyboardInterrupt:
-        fleet.say("stopping; what is recorded stays")
-        fleet.stop.set()
+            thread.start()
+            time.sleep(_APART)  # shops that start at once are all slow
         for thread in threads:
             thread.join()
+    except KeyboardInterrupt:
+        fleet.say("stopping; what is recorded stays")
+    finally:
+        fleet.stop.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
-def _line(attempt: Attempt) -> str:
-    head = f"{attempt.topology}/{attempt.case}: {attempt.fault} in {attempt.service}"
-    cried = f", {len(attempt.quiet.alarms)} false alarms before" if attempt.quiet.alarms else ""
-    if attempt.outcome != "recorded":
-        return f"{head}: {attempt.outcome} {attempt.says}{cried}".rstrip()
-    return f"{head}: alarm after {attempt.alarm_after} s ({attempt.symptom}, {attempt.signal}){cried}"
-
-
-def _write_topology(folder: Path, topology: Topology) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(topology.model_dump(mode="json"), indent=1)
-    (folder / "topology.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _write_index(out: Path, topology: str, attempts: Sequence[Attempt]) -> None:
-    """``index.csv`` of a topology: one line a case, with its answer; for people and graders."""
-    latest = {a.case: a for a in attempts if a.topology == topology}
-    columns = ["case", "service", "fault", "symptom", "signal", "alarm_after", "onset_error", "decoy"]
-    with (out / topology / "index.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(a.model_dump() for _, a in sorted(latest.items()) if a.outcome == "recorded")
+def _work(fleet: Fleet, waiting: "queue.SimpleQueue[Topology]") -> None:
+    """Record one topology after the other."""
+    while not fleet.stop.is_set():
+        try:
+            topology = waiting.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            fleet.record(topology)
+        except Stopped:
+            return
+        except (AitiaError, OSError) as error:
+            fleet.say(f"{topology.name}: {error}")
 
 
 def main(
@@ -176,10 +152,23 @@ def main(
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         raise typer.BadParameter(f"no such fault: {', '.join(unknown)} (there are {', '.join(KINDS)})")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for sign in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
+        signal.signal(sign, signal.default_int_handler)
     out.mkdir(parents=True, exist_ok=True)
-    fleet = Fleet(out, seed, limit)
-    run(fleet, generate(seed, topologies), kinds, shops)
+    with _alone(out):
+        run(Fleet(out, seed, kinds, limit), generate(seed, topologies), shops)
+    typer.echo(figures(read_report(out)))
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the folder: two fleets in one would put down each other's shops."""
+    with (out / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise typer.BadParameter(f"another fleet is being recorded in {out}") from None
+        yield
 
 
 if __name__ == "__main__":

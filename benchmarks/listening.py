@@ -60,8 +60,7 @@ def receiving(folder: Path) -> Iterator[Receiver]:
 class Watch:
     """The metric agent's watch over one system.
 
-    ``tainted`` are the times known not to be quiet: the incidents so far. ``looks`` and ``alarms`` count
-    since `quiet` was last called.
+    ``tainted`` are the times known not to be quiet: the incidents so far.
     """
 
     store: DiskTelemetryStore
@@ -79,7 +78,3 @@ class Watch:
         anomalies = detect(rollup, now, tainted=tuple(self.tainted))
         alerts = correlate(anomalies, rollup.calls, now=now, system=self.system)
         return alerts[0] if alerts else None
-
-    def calls(self) -> frozenset[tuple[str, str]]:
-        """Who called whom, as far as the watch has seen."""
-        return self._rolling.until(time.time()).calls

@@ -167,6 +167,11 @@ def kind_of(fault: Mischief) -> str:
     return f"bad_config_{fault.change.setting}" if isinstance(fault, BadConfig) else fault.kind
 
 
+def is_commit(fault: Mischief) -> bool:
+    """Whether a fault is a change in the shop's repository."""
+    return isinstance(fault, BadConfig | BadPrompt)
+
+
 def choose(topology: Topology, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> tuple[Mischief, ...]:
     """One fault of each kind that can show in this shop, in random order; the same seed, the same faults.
 

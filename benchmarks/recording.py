@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fleet_report import Attempt, Quiet
 from benchmarks.listening import Receiver, Watch, receiving
-from benchmarks.mischief import INDICATORS, Mischief, kind_of
-from causal.evidence import Alert, Fact, Window
+from benchmarks.mischief import INDICATORS, Mischief, is_commit, kind_of
+from causal.evidence import Alert, Window
 from demo.admin_client import AdminClient
 from demo.config_repository import ConfigRepository
 from demo.configuration import edited, parse_settings, service_file
@@ -36,12 +37,12 @@ QUIET = (60.0, 75.0)
 PATIENCE = 60.0  # after so long without an alarm the watch has missed it
 LINGER = 15.0
 CHANGES_BEFORE = 900.0
+DECOYS = {True: 0.2, False: 0.4}  # how often a harmless change comes first, by: the fault is a commit
 _WARM_UP = 5.0
 _HEALTHY_WITHIN = 90.0
 _CALM = 20.0  # no fault is made until the watch has been silent for so long
 _UNREST = 180.0
 _BUCKET = 5.0
-_DECOYS = {True: 0.2, False: 0.4}  # how often a harmless change comes first, by: the fault is a commit
 
 
 class Stopped(Exception):
@@ -50,37 +51,6 @@ class Stopped(Exception):
 
 class NotHealed(Exception):
     """The shop did not get well again after the cure."""
-
-
-class Quiet(Fact):
-    """A quiet stretch: how long, how often the watch looked, and what it cried without reason."""
-
-    start: float
-    end: float
-    looks: int = 0
-    alarms: tuple[str, ...] = ()
-
-
-class Attempt(Fact):
-    """What came of one fault; ``outcome`` is recorded, missed or failed (then ``says`` is why).
-
-    ``alarm_after`` (s) counts from the fault, ``onset_error`` (s) is the alert's onset minus the fault's time,
-    ``load`` is the machine's load average at the alarm.
-    """
-
-    topology: str
-    case: str
-    fault: str
-    service: str
-    outcome: str
-    says: str = ""
-    symptom: str = ""
-    signal: str = ""
-    alarm_after: float | None = None
-    onset_error: float | None = None
-    decoy: str = ""
-    quiet: Quiet
-    load: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,19 +74,32 @@ def recording(stage: Stage) -> Iterator["Recorder"]:
     folder = ShopFolder(stage.work, stage.topology.name)
     put_down(folder)  # what a recording that was killed may have left
     shutil.rmtree(stage.work, ignore_errors=True)
-    with receiving(stage.work / "telemetry") as receiver:
-        try:
-            client = put_up(folder, stage.topology, OtlpTarget(endpoint=receiver.endpoint))
-            stage.pause(_WARM_UP)
-            yield Recorder(stage, client, receiver, Watch(receiver.store, stage.topology.name))
-        finally:
-            put_down(folder)
-    shutil.rmtree(stage.work, ignore_errors=True)
+    try:
+        with receiving(stage.work / "telemetry") as receiver:
+            try:
+                client = put_up(folder, stage.topology, OtlpTarget(endpoint=receiver.endpoint))
+                stage.pause(_WARM_UP)
+                yield Recorder(stage, client, receiver, Watch(receiver.store, stage.topology.name))
+            finally:
+                put_down(folder)
+    finally:
+        shutil.rmtree(stage.work, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A shop at the moment it was broken: how its customers fared before, and what there was to notice."""
+
+    fault: Mischief
+    began: float
+    quiet: Quiet
+    usual: dict[str, float]
+    decoy: str
 
 
 @dataclass
 class Recorder:
-    """Makes incidents in an open shop, one after the other."""
+    """Makes incidents in an open shop, one after the other: `break_down`, `record`, `heal`."""
 
     stage: Stage
     client: AdminClient
@@ -124,29 +107,35 @@ class Recorder:
     watch: Watch
     _quiet_since: float = field(default_factory=time.time)
 
-    def record(self, case: str, fault: Mischief, dice: random.Random) -> Attempt:
-        """Break the shop, record what follows as a case, and heal it. Raises ``NotHealed``, ``Stopped``."""
+    def break_down(self, fault: Mischief, dice: random.Random) -> Broken:
+        """Let quiet time pass, then break the shop."""
         quiet = self._stay_quiet(dice.uniform(*QUIET))
-        usual = self._fares()
+        usual = slowest(self.client.get("/status")["customers"])
         decoy = self._harmless_change(fault, dice)
         began = time.time()
         self.client.post("/faults", content=fault.model_dump_json())
-        attempt = Attempt(
-            topology=self.stage.topology.name,
-            case=case,
-            fault=kind_of(fault),
-            service=fault.service,
-            outcome="missed",
-            decoy=decoy,
-            quiet=quiet,
-        )
-        alert = self._alarm(began)
+        return Broken(fault, began, quiet, usual, decoy)
+
+    def record(self, case: str, broken: Broken) -> tuple[Attempt, Alert | None]:
+        """Wait for the alarm and write the case; without an alarm there is none."""
+        alert = self._alarm(broken.began)
+        attempt = told(self.stage.topology.name, case, broken, alert)
         if alert is not None:
             self.stage.pause(LINGER)
-            attempt = _told(attempt, alert, began)
-            self._cut(case, fault, alert, attempt)
-        self._heal(began, alert, usual)
-        return attempt
+            self._cut(attempt, broken, alert)
+        return attempt, alert
+
+    def heal(self, broken: Broken, alert: Alert | None) -> None:
+        """Cure the shop and wait until its customers fare as they did; raises ``NotHealed``."""
+        self.client.post("/heal")
+        deadline = time.monotonic() + _HEALTHY_WITHIN
+        while wrong := complaints(self.client.get("/status"), broken.usual):
+            if time.monotonic() > deadline:
+                raise NotHealed(f"not well after {broken.fault.kind} was cured: {'; '.join(wrong)}")
+            self.stage.pause(1.0)
+        onset = alert.began_at if alert is not None and alert.began_at is not None else broken.began
+        self._quiet_since = time.time()
+        self.watch.tainted.append(Window(start=min(onset, broken.began), end=self._quiet_since))
 
     def _stay_quiet(self, seconds: float) -> Quiet:
         """Look on for a while, and until the watch has been silent for some time."""
@@ -165,14 +154,13 @@ class Recorder:
     def _harmless_change(self, fault: Mischief, dice: random.Random) -> str:
         """Perhaps somebody gives a service a slightly longer queue; returns the service's name."""
         service = dice.choice(self.stage.topology.names)
-        commits = kind_of(fault).startswith("bad_")
-        if dice.random() >= _DECOYS[commits] or service == fault.service:
+        if dice.random() >= DECOYS[is_commit(fault)] or service == fault.service:
             return ""
         repository = ConfigRepository(self.client.folder.config)
         file = service_file(service)
         text = repository.read(file)
-        queue = parse_settings(text, file).pool.queue + dice.randint(1, 8)
-        repository.commit({file: edited(text, {("pool", "queue"): queue})}, f"Tune {service}")
+        longer = parse_settings(text, file).pool.queue + dice.randint(1, 8)
+        repository.commit({file: edited(text, {("pool", "queue"): longer})}, f"Tune {service}")
         self.client.post(f"/reload/{service}")
         self.stage.pause(dice.uniform(1.0, 12.0))
         return service
@@ -186,97 +174,91 @@ class Recorder:
                 return alert
         return None
 
-    def _cut(self, case: str, fault: Mischief, alert: Alert, attempt: Attempt) -> None:
+    def _cut(self, attempt: Attempt, broken: Broken, alert: Alert) -> None:
         """Write the case folder: whole, or not at all."""
-        now = time.time()
-        onset = alert.began_at if alert.began_at is not None else alert.raised_at
-        start = min(self._quiet_since, onset - 2 * _BUCKET)
-        home = self.client.folder.home / "connections.d"
-        changes = GitChanges(lambda: read_connections(home)).changes(
-            Window(start=onset - CHANGES_BEFORE, end=now)
-        )
-        snapshots = FolderSnapshots(self.stage.work / "snapshots")
-        reference = snapshots.cut(
+        now, onset = time.time(), onset_of(alert)
+        connections = self.client.folder.home / "connections.d"
+        changes = GitChanges(lambda: read_connections(connections))
+        snapshots = self.stage.work / "snapshots"
+        reference = FolderSnapshots(snapshots).cut(
             self.receiver.store,
             alert,
-            Window(start=start, end=onset - _BUCKET),
+            Window(start=min(broken.quiet.start, onset - 2 * _BUCKET), end=onset - _BUCKET),
             Window(start=onset, end=now),
-            changes,
+            changes.changes(Window(start=onset - CHANGES_BEFORE, end=now)),
         )
-        folder = self.stage.work / "snapshots" / reference
-        head = json.loads((folder / "alert.json").read_text()) | {"case_id": case}
+        folder = snapshots / reference
+        head = json.loads((folder / "alert.json").read_text()) | {"case_id": attempt.case}
         (folder / "alert.json").write_text(json.dumps(head, indent=1) + "\n")
-        truth = _truth(self.client.get("/truth"), fault, attempt)
+        truth = truth_of(self.client.get("/truth")["root_causes"], broken, attempt)
         (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
-        place = self.stage.out / case
+        place = self.stage.out / attempt.case
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)  # of an attempt that was never noted
         folder.rename(place)
 
-    def _heal(self, began: float, alert: Alert | None, usual: dict[str, float]) -> None:
-        """Cure the shop, and wait until its customers fare as they did."""
-        self.client.post("/heal")
-        deadline = time.monotonic() + _HEALTHY_WITHIN
-        while not self._well(usual):
-            if time.monotonic() > deadline:
-                raise NotHealed("customers still fare badly after the cure")
-            self.stage.pause(1.0)
-        now = time.time()
-        onset = alert.began_at if alert is not None and alert.began_at is not None else began
-        self.watch.tainted.append(Window(start=min(onset, began), end=now))
-        self._quiet_since = now
 
-    def _well(self, usual: dict[str, float]) -> bool:
-        seen = self.client.get("/status")
-        if not all(service["healthy"] for service in seen["services"]):
-            return False
-        now = _slowest(seen["customers"])
-        return all(fare["failed"] == 0 for fare in seen["customers"]) and all(
-            now.get(entry, 0.0) <= 1.5 * before + 30.0 for entry, before in usual.items()
-        )
-
-    def _fares(self) -> dict[str, float]:
-        return _slowest(self.client.get("/status")["customers"])
+def onset_of(alert: Alert) -> float:
+    """When the trouble began, as far as the alert knows."""
+    return alert.raised_at if alert.began_at is None else alert.began_at
 
 
-def _slowest(fares: list[dict[str, Any]]) -> dict[str, float]:
-    """The 95th percentile (ms) of each entry that had customers."""
-    return {f"{f['service']}/{f['operation']}": f["p95_ms"] for f in fares if f["p95_ms"] is not None}
-
-
-def _told(attempt: Attempt, alert: Alert, began: float) -> Attempt:
-    onset = alert.began_at if alert.began_at is not None else alert.raised_at
-    return attempt.model_copy(
-        update={
-            "outcome": "recorded",
-            "symptom": alert.symptom.service or "",
-            "signal": alert.symptom.signal,
-            "alarm_after": round(alert.raised_at - began, 1),
-            "onset_error": round(onset - began, 1),
-            "load": round(os.getloadavg()[0], 1),
-        }
+def told(topology: str, case: str, broken: Broken, alert: Alert | None) -> Attempt:
+    """What came of a fault."""
+    attempt = Attempt(
+        topology=topology,
+        case=case,
+        fault=kind_of(broken.fault),
+        service=broken.fault.service,
+        outcome="missed",
+        decoy=broken.decoy,
+        quiet=broken.quiet,
+        load=round(os.getloadavg()[0], 1),
     )
+    if alert is None:
+        return attempt
+    seen = {
+        "outcome": "recorded",
+        "symptom": alert.symptom.service or "",
+        "signal": alert.symptom.signal,
+        "alarm_after": round(alert.raised_at - broken.began, 1),
+        "onset_error": round(onset_of(alert) - broken.began, 1),
+    }
+    return attempt.model_copy(update=seen)
 
 
-def _truth(told: dict[str, Any], fault: Mischief, attempt: Attempt) -> dict[str, Any]:
-    """truth.json of the case format."""
-    causes = [
-        {
-            "service": cause["service"],
-            "pod": None,
-            "fault": attempt.fault,
-            "indicator": INDICATORS.get(attempt.fault),
-        }
-        for cause in told["root_causes"]
-    ]
+def truth_of(causes: list[dict[str, Any]], broken: Broken, attempt: Attempt) -> dict[str, Any]:
+    """truth.json of the case format, from what the shop says is to blame."""
+    indicator = INDICATORS.get(attempt.fault)
     notes = {
-        "fault": fault.model_dump(mode="json"),
-        "since_unix": told["root_causes"][0]["since_unix"],
-        "commit": told["root_causes"][0].get("commit"),
-        "decoy": attempt.decoy or None,
+        "fault": broken.fault.model_dump(mode="json"),
+        "since_unix": causes[0]["since_unix"],
+        "commit": causes[0].get("commit"),
+        "decoy": broken.decoy or None,
     }
     return {
-        "root_causes": causes,
+        "root_causes": [
+            {"service": cause["service"], "pod": None, "fault": attempt.fault, "indicator": indicator}
+            for cause in causes
+        ],
         "source": f"demo shop {attempt.topology}",
         "notes": json.dumps(notes),
     }
+
+
+def complaints(status: dict[str, Any], usual: dict[str, float]) -> list[str]:
+    """What is still wrong with a shop: a service down, requests failed, or much slower than before."""
+    now = slowest(status["customers"])
+    down = [f"{seen['service']} is down" for seen in status["services"] if not seen["healthy"]]
+    failed = [f"{f['failed']} of {f['service']} failed" for f in status["customers"] if f["failed"]]
+    slow = [
+        f"{entry} takes {now.get(entry, 0.0):.0f} ms, usually {before:.0f} ms"
+        for entry, before in usual.items()
+        if now.get(entry, 0.0) > 1.5 * before + 30.0
+    ]
+    return down + failed + slow
+
+
+def slowest(fares: list[dict[str, Any]]) -> dict[str, float]:
+    """The 95th percentile (ms) of each entry that had customers."""
+    return {f"{f['service']}/{f['operation']}": f["p95_ms"] for f in fares if f["p95_ms"] is not None}

@@ -6,6 +6,7 @@ calls; pools are sized from Little's law with room to spare, and the load is wha
 same seed and number give the same shop.
 """
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -14,129 +15,23 @@ from dataclasses import dataclass, field
 from demo.forecast import arrivals, workers_needed
 from demo.topology import Call, Entry, Kind, Load, Operation, PoolLimits, ServiceDesign, Topology, Work
 
-WORDS = [
-    "amber",
-    "aspen",
-    "basil",
-    "beryl",
-    "birch",
-    "bramble",
-    "cedar",
-    "clover",
-    "cobalt",
-    "coral",
-    "cypress",
-    "dahlia",
-    "delta",
-    "ember",
-    "fern",
-    "fjord",
-    "flint",
-    "garnet",
-    "ginger",
-    "harbor",
-    "hazel",
-    "heron",
-    "indigo",
-    "iris",
-    "ivory",
-    "jade",
-    "jasper",
-    "juniper",
-    "kestrel",
-    "lagoon",
-    "larch",
-    "lilac",
-    "linden",
-    "lotus",
-    "maple",
-    "marble",
-    "meadow",
-    "nectar",
-    "nettle",
-    "oak",
-    "ochre",
-    "olive",
-    "onyx",
-    "opal",
-    "orchid",
-    "osprey",
-    "pebble",
-    "pine",
-    "poplar",
-    "quartz",
-    "raven",
-    "reed",
-    "ridge",
-    "robin",
-    "rowan",
-    "saffron",
-    "sage",
-    "sierra",
-    "slate",
-    "sorrel",
-    "sparrow",
-    "spruce",
-    "summit",
-    "tamarind",
-    "teal",
-    "thistle",
-    "tundra",
-    "umber",
-    "velvet",
-    "violet",
-    "walnut",
-    "willow",
-    "wren",
-    "yarrow",
-    "zephyr",
-]
-VERBS = [
-    "accept",
-    "arrange",
-    "collect",
-    "compare",
-    "compose",
-    "count",
-    "deliver",
-    "describe",
-    "examine",
-    "explain",
-    "fetch",
-    "find",
-    "gather",
-    "hold",
-    "inspect",
-    "keep",
-    "list",
-    "match",
-    "measure",
-    "merge",
-    "note",
-    "offer",
-    "pick",
-    "prepare",
-    "present",
-    "rank",
-    "read",
-    "record",
-    "release",
-    "render",
-    "resolve",
-    "review",
-    "select",
-    "settle",
-    "sort",
-    "store",
-    "suggest",
-    "tally",
-    "track",
-    "weigh",
-]
+_WORDS = """
+amber aspen basil beryl birch bramble cedar clover cobalt coral cypress dahlia delta ember fern
+fjord flint garnet ginger harbor hazel heron indigo iris ivory jade jasper juniper kestrel lagoon
+larch lilac linden lotus maple marble meadow nectar nettle oak ochre olive onyx opal orchid osprey
+pebble pine poplar quartz raven reed ridge robin rowan saffron sage sierra slate sorrel sparrow
+spruce summit tamarind teal thistle tundra umber velvet violet walnut willow wren yarrow zephyr
+"""
+_VERBS = """
+accept arrange collect compare compose count deliver describe examine explain fetch find gather hold
+inspect keep list match measure merge note offer pick prepare present rank read record release
+render resolve review select settle sort store suggest tally track weigh
+"""
+WORDS, VERBS = _WORDS.split(), _VERBS.split()
 
 _REQUESTS = 55.0  # per second, over all services: what half of two cores can carry
 _CUSTOMERS = (5.0, 14.0)
-_PATIENCE = 4.0  # a timeout is at least so many times what a call usually takes
+_OFTEN, _MOSTLY = 0.5, 0.7
 
 
 @dataclass(frozen=True)
@@ -176,10 +71,10 @@ def layered(dice: random.Random) -> Shape:
     layers = [[0, 1], list(range(2, 2 + dice.randint(2, 3)))]
     layers.append(list(range(layers[1][-1] + 1, layers[1][-1] + 1 + dice.randint(2, 4))))
     edges = []
-    for upper, lower in zip(layers, layers[1:], strict=False):
+    for upper, lower in itertools.pairwise(layers):
         called = {(dice.choice(upper), callee) for callee in lower}
         called |= {(caller, dice.choice(lower)) for caller in upper}
-        called |= {(caller, dice.choice(lower)) for caller in upper if dice.random() < 0.5}
+        called |= {(caller, dice.choice(lower)) for caller in upper if dice.random() < _OFTEN}
         edges += [Edge(caller, callee) for caller, callee in sorted(called)]
     return Shape(layers[-1][-1] + 1, tuple(edges), doors=(0, 1))
 
@@ -189,7 +84,7 @@ def diamond(dice: random.Random) -> Shape:
     branches = list(range(1, 1 + dice.randint(2, 4)))
     shared = branches[-1] + 1
     edges = [Edge(0, branch) for branch in branches] + [Edge(branch, shared) for branch in branches]
-    if dice.random() < 0.7:
+    if dice.random() < _MOSTLY:
         edges.append(Edge(shared, shared + 1))
         shared += 1
     return Shape(shared + 1, tuple(edges))

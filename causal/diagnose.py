@@ -15,7 +15,7 @@ from causal.calibrate import calibrated
 from causal.counterfactual import minimal_set
 from causal.evidence import Alert, Anomaly, Diagnosis, Evidence, Hypothesis, Priors
 from causal.graph import LEAK, Surroundings, causal_graph, reach, strength, surroundings
-from causal.naming import entity_of, fault_of, next_check
+from causal.naming import CHANGES, entity_of, fault_of, next_check
 from causal.network import MOST, UNOBSERVED, Network, Observation, posterior
 from causal.signals import SIGNALS
 from causal.suspects import Finding, Suspect, findings, suspects
@@ -77,7 +77,6 @@ def examine(view: View, anomalies: Sequence[Anomaly], priors: Priors) -> Case:
 def connect(case: Case) -> Network:
     """The network: which suspect's fault would show in which finding, and in the symptom."""
     heaviest = max((person.weight for person in case.people), default=0.0)
-    symptom = case.view.alert.symptom.service
     observations = [
         Observation(
             evidence=finding.evidence,
@@ -90,7 +89,10 @@ def connect(case: Case) -> Network:
         )
         for finding in case.found
     ]
-    reached = {person.service: reach(case.around, person, symptom, heaviest) for person in case.people}
+    reached = {
+        person.service: reach(case.around, person, case.view.alert.symptom, heaviest)
+        for person in case.people
+    }
     return Network(
         priors={person.service: person.prior for person in case.people} | {UNOBSERVED: _PRIOR_UNOBSERVED},
         observations=observations,
@@ -126,7 +128,7 @@ def _hypothesis(case: Case, person: Suspect, raw: float, chance: float) -> Hypot
     fault = fault_of(person, own, case.around.alive)
     return Hypothesis(
         service=person.service,
-        entity=entity_of(person, own),
+        entity=entity_of(person, own, fault),
         fault=fault,
         probability=chance,
         raw_probability=raw,
@@ -135,7 +137,7 @@ def _hypothesis(case: Case, person: Suspect, raw: float, chance: float) -> Hypot
         against=_doubts(strange, person, own),
         missing=missing.of_service(case.view, person.service),
         next_check=next_check(person, fault),
-        change=person.change,
+        change=person.change if fault in CHANGES else None,
         onset=person.onset,
     )
 

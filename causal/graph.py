@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 
-from causal.evidence import CausalGraph, CauseEdge, Entity
+from causal.evidence import CausalGraph, CauseEdge, Entity, EntityKind, Symptom
 from causal.forest import entries
 from causal.suspects import Finding, Suspect
 from causal.view import View
@@ -38,6 +38,9 @@ _TOLERANCE = 12.0
 _TOO_EARLY = 0.2
 _ALIVE = 0.25
 _LIVE_CALLS = 3
+_OTHER_KIND = 0.6
+_SMALLEST = 0.2
+_FAILURES = ("errors", "availability")
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,17 @@ def strength(
     return chance * _TOO_EARLY, how
 
 
-def reach(around: Surroundings, suspect: Suspect, symptom: str | None, heaviest: float) -> float:
-    """The chance that a fault of the suspect brings about the symptom: a path there, and enough of it."""
-    size = 0.4 + 0.6 * min(1.0, suspect.weight / heaviest) if heaviest > 0 else 0.4
-    if symptom is None or not around.calls.number_of_edges():
-        return SELF * size
-    if suspect.service == symptom or suspect.service in around.below(symptom):
-        return SELF * size
+def reach(around: Surroundings, suspect: Suspect, symptom: Symptom, heaviest: float) -> float:
+    """The chance that a fault of the suspect brings the symptom about: a path, and enough of its kind."""
+    share = min(1.0, suspect.weight / heaviest) if heaviest > 0 else 0.0
+    size = _SMALLEST + (1.0 - _SMALLEST) * share
+    slow, wrong = suspect.kinds & {"time", "gap"}, suspect.kinds & {"errors", "lost", "output"}
+    fits = _OTHER_KIND if (symptom.signal in _FAILURES and slow and not wrong) else 1.0
+    fits = _OTHER_KIND if (symptom.signal == "latency" and wrong and not slow) else fits
+    if symptom.service is None or not around.calls.number_of_edges():
+        return SELF * size * fits
+    if suspect.service == symptom.service or suspect.service in around.below(symptom.service):
+        return SELF * size * fits
     return _STRANGER
 
 
@@ -123,7 +130,7 @@ def causal_graph(
     nodes = [Entity.of_service(service) for service in sorted(shown)]
     for person in people:
         if person.change is not None:
-            entity = Entity(kind="change", name=person.change.id, service=person.service)
+            entity = Entity(kind=EntityKind.CHANGE, name=person.change.id, service=person.service)
             nodes.append(entity)
             why = f"changed {view.telemetry.window.start - person.change.at:.0f} s before the incident window"
             edges.append(

@@ -17,9 +17,14 @@ _SIGNALS = {
     "own_latency": Fault.LATENCY,
     "edge_gap": Fault.NETWORK_DELAY,
     "gave_up": Fault.ERRORS,
+    "unanswered": Fault.ERRORS,
+    "cpu": Fault.CPU,
+    "memory": Fault.MEMORY,
+    "pool": Fault.POOL_EXHAUSTED,
     "structure": Fault.ERRORS,
     "logs": Fault.ERRORS,
 }
+CHANGES = frozenset(_CHANGES.values())
 _CHECKS = {
     Fault.CONFIG_CHANGE: "Put {change} of {service} back and watch whether the symptom goes.",
     Fault.DEPLOYMENT: "Run one instance of {service} on the version before {change} and compare.",
@@ -33,32 +38,46 @@ _CHECKS = {
     Fault.POOL_EXHAUSTED: "Compare the workers that {service} has with those that wait.",
     Fault.BAD_OUTPUT: "Read three outputs of {service} that were judged bad.",
 }
-_TEMPER = 0.5
+_FRESH = 0.6
+# Shares of capacity from which on a resource names the fault, the likelier origin first.
+_MATERIAL = {"cpu": 0.3, "memory": 0.2, "pool": 0.05}
 # Changed calls and lines tell that something is different, seldom what: any plainer signal names the fault.
 _TELLING = {"requests": 0.3}
 
 
 def fault_of(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> Fault:
     """The kind of fault that the findings on a suspect speak of."""
-    if suspect.change is not None:
+    shown = _shown(suspect, mine, alive)
+    if blames_change(suspect, shown) and suspect.change is not None:
         return _CHANGES.get(suspect.change.kind, Fault.CONFIG_CHANGE)
+    return shown
+
+
+def blames_change(suspect: Suspect, shown: Fault) -> bool:
+    """Whether to name the change: a fresh one always, an older one if no resource speaks for itself."""
+    if suspect.change is None:
+        return False
+    return suspect.freshness >= _FRESH or shown not in (Fault.CPU, Fault.MEMORY, Fault.UNAVAILABLE)
+
+
+def _shown(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> Fault:
     unanswered = [f for f in mine if f.chief.signal == "unanswered" and f.callee == suspect.service]
     if unanswered and suspect.service not in alive:
         return Fault.UNAVAILABLE
     chief = max(mine, key=lambda f: (f.weight * _TELLING.get(f.kind, 1.0), f.kind), default=None)
     if chief is None:
         return Fault.UNKNOWN
-    moved = [f for f in mine if f.kind == "resource" and f.weight >= _TEMPER]
-    if moved and chief.kind in ("time", "gap", "resource"):
-        named = [_RESOURCES[a.signal] for f in moved for a in f.anomalies if a.signal in _RESOURCES]
-        if named and chief.chief.signal != "queueing":
-            return named[0]
+    if chief.kind in ("time", "gap", "lost", "requests", "resource"):
+        resources = {a.signal: a.amount for f in mine if f.kind == "resource" for a in f.anomalies}
+        for signal, least in _MATERIAL.items():
+            if resources.get(signal, 0.0) >= least:
+                return _RESOURCES[signal]
     return _SIGNALS.get(chief.chief.signal, Fault.UNKNOWN)
 
 
-def entity_of(suspect: Suspect, mine: Sequence[Finding]) -> Entity:
-    """What a hypothesis accuses: the change where there is one, else the agent or the service."""
-    if suspect.change is not None:
+def entity_of(suspect: Suspect, mine: Sequence[Finding], fault: Fault) -> Entity:
+    """What a hypothesis accuses: the change if it is named, else the agent or the service."""
+    if suspect.change is not None and fault in CHANGES:
         return Entity(kind=EntityKind.CHANGE, name=suspect.change.id, service=suspect.service)
     agents = [f.chief.entity for f in mine if f.chief.entity.kind is EntityKind.AGENT]
     return agents[0] if agents else Entity.of_service(suspect.service)

@@ -21,11 +21,12 @@ PRIOR = 0.01
 PRIOR_CHANGED = 0.12
 PRIOR_MOST = 0.3
 _RECENT = 900.0
-_FRESH = 240.0
+_FRESH = 180.0
 _LATE = 20.0
 _HISTORY = 0.01
 _TEMPER = 6.0
 _FLOOR = 0.1
+_MUCH_OF_CAPACITY = 0.5
 
 KIND = {
     "exclusive_time": "time",
@@ -84,6 +85,7 @@ class Suspect:
     weight: float
     onset: float | None
     change: Change | None
+    freshness: float
     kinds: frozenset[str]
 
 
@@ -93,14 +95,18 @@ def findings(anomalies: Sequence[Anomaly]) -> tuple[Finding, ...]:
     gathered: dict[tuple[str, str], list[Anomaly]] = {}
     for anomaly in anomalies:
         kind = KIND.get(anomaly.signal, "requests")
-        most[kind] = max(most.get(kind, 0.0), anomaly.amount)
+        if kind in _MEASURED:
+            most[anomaly.unit] = max(most.get(anomaly.unit, 0.0), anomaly.amount)
         name = anomaly.entity.name if anomaly.entity.kind is EntityKind.EDGE else anomaly.entity.service
         gathered.setdefault((kind, name), []).append(anomaly)
     found = []
     for (kind, _), group in sorted(gathered.items()):
         group.sort(key=lambda a: (-a.log_bayes_factor, a.signal, a.entity.key))
         evidence = temper(max(a.log_bayes_factor for a in group))
-        amount = max(a.amount for a in group) / most[kind] if most[kind] > 0 and kind in _MEASURED else 1.0
+        largest = most.get(group[0].unit, 0.0) if kind in _MEASURED else 0.0
+        amount = max(a.amount for a in group) / largest if largest > 0 else 1.0
+        if kind == "resource":
+            amount = min(1.0, max(a.amount for a in group) / _MUCH_OF_CAPACITY)
         caller, callee = ends(group[0])
         weight = bayes_factors.maybe(evidence) * (_FLOOR + (1 - _FLOOR) * amount)
         found.append(Finding(kind, caller, callee, tuple(group), evidence, weight))
@@ -128,14 +134,16 @@ def suspects(view: View, found: Sequence[Finding], priors: Priors, most: int) ->
     }
     people = []
     for service in sorted(names | set(changes)):
+        freshness = _freshness(view, changes.get(service))
         mine = [f for f in found if f.callee == service or (f.caller == service and f.kind == "lost")]
         people.append(
             Suspect(
                 service=service,
-                prior=_prior(service, _freshness(view, changes.get(service)), priors),
+                prior=_prior(service, freshness, priors),
                 weight=_weight(mine),
                 onset=min((f.onset for f in mine if f.onset is not None), default=None),
                 change=changes.get(service),
+                freshness=freshness,
                 kinds=frozenset(f.kind for f in mine),
             )
         )

@@ -17,7 +17,7 @@ from integrations.audit import GENESIS, canonical_value, seal
 from integrations.incidents import Sighting, first_ticket, incident_of, stem_of
 from integrations.ports import AuditEntry, AuditRow, Intent, Opened
 from playbooks.remedy import ApprovalRequest, StepResult
-from playbooks.ticket import ENDED, Ticket
+from playbooks.ticket import Ticket
 
 F = TypeVar("F", bound=Fact)
 
@@ -79,7 +79,7 @@ class MemoryIncidents:
         with self._lock:
             known = self._found(ticket.id)
             known.ticket = _kept(ticket)
-            known.is_open = known.is_open and ticket.status not in ENDED
+            known.is_open = known.is_open and ticket.ended_at is None
 
     def get(self, incident: str) -> Ticket:
         return self._found(incident).ticket

@@ -229,7 +229,7 @@ class ApprovalRequest(Fact):
     quorum: int = 1
     asked_at: float
     expires_at: float
-    status: Literal["open", "approved", "declined", "expired"] = "open"
+    status: Literal["open", "approved", "declined", "expired", "withdrawn"] = "open"
     answered_by: tuple[str, ...] = ()
     because: str = ""
 
@@ -288,7 +288,7 @@ class Verification(Fact):
 
 
 class AttemptStatus(StrEnum):
-    """How carrying out a plan ended."""
+    """How carrying out a plan ended; gone means that the trouble went away before anybody answered."""
 
     RECOVERED = "recovered"
     NOT_RECOVERED = "not_recovered"
@@ -297,6 +297,7 @@ class AttemptStatus(StrEnum):
     EXPIRED = "expired"
     SUGGESTED = "suggested"
     LEFT = "left_to_humans"
+    GONE = "gone"
     STOPPED = "stopped"
 
 

@@ -19,10 +19,11 @@ TicketStatus = Literal[
     "declined",
     "expired",
     "left_to_humans",
+    "gone",
     "failed",
 ]
 ENDED: frozenset[TicketStatus] = frozenset(
-    {"recovered", "not_recovered", "declined", "expired", "left_to_humans", "failed"}
+    {"recovered", "not_recovered", "declined", "expired", "left_to_humans", "gone", "failed"}
 )
 
 

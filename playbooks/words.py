@@ -46,6 +46,7 @@ STATUSES: Mapping[TicketStatus, tuple[str, Tone]] = {
     "declined": ("fix declined", "wait"),
     "expired": ("nobody answered in time", "bad"),
     "left_to_humans": ("left to humans", "wait"),
+    "gone": ("went away by itself", "good"),
     "failed": ("failed", "bad"),
 }
 VERDICTS: Mapping[Verdict, str] = {
@@ -62,6 +63,7 @@ ATTEMPTS: Mapping[AttemptStatus, tuple[str, Tone]] = {
     AttemptStatus.EXPIRED: ("nobody answered in time", "bad"),
     AttemptStatus.SUGGESTED: ("suggested, not done", "wait"),
     AttemptStatus.LEFT: ("left to humans", "wait"),
+    AttemptStatus.GONE: ("not needed: the trouble went away", "good"),
     AttemptStatus.STOPPED: ("stopped", "bad"),
 }
 STEPS: Mapping[StepStatus, tuple[str, str, Tone]] = {

@@ -20,10 +20,10 @@ with workflow.unsafe.imports_passed_through():
     from workers.remediation_agent import RemediationAgent
     from workers.remediation_workflow import RemediationWorkflow
     from workers.root_cause_agent import RootCauseAgent
-    from workers.story import diagnosed, ended, opened, planned
+    from workers.story import diagnosed, ended, opened, planned, worth_more_than_showing
 
 ANOTHER_PLAN_MAY_HELP = {AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED}
-QUIET_AGAIN_SECONDS = 60.0
+QUIET_AGAIN_SECONDS = 30.0
 FIRST_LOOK, LONGEST_PAUSE, GIVE_UP = timedelta(seconds=15), timedelta(minutes=5), timedelta(days=7)
 
 
@@ -54,18 +54,7 @@ class IncidentWorkflow:
         )
         await self.show(f"alert: {self.ticket.title}")
 
-        await workflow.sleep(incident.settle)
-        seen = await step(MetricAgent.observe, incident, READ)
-        await self.show(f"telemetry kept as {seen.snapshot}", status="diagnosing", snapshot=seen.snapshot)
-
-        diagnosis = await self.diagnose(seen)
-        await self.note("diagnosed", "root-cause agent", diagnosed(diagnosis), diagnosis=diagnosis.digest())
-        await self.show(diagnosed(diagnosis), status="planning", diagnosis=diagnosis)
-
-        proposals = await self.propose(seen, diagnosis)
-        await self.note("planned", "remediation agent", planned(proposals), plans=_gist(proposals))
-        await self.show(planned(proposals), proposals=proposals)
-
+        seen, proposals = await self.investigate(incident)
         outcome = await self.remedy(seen, proposals)
         await self.note("outcome", "remediation agent", outcome.says, status=outcome.status)
 
@@ -82,8 +71,6 @@ class IncidentWorkflow:
     @workflow.signal
     async def joined(self, alert: Alert) -> None:
         """A duplicate or a related alert belongs to this incident."""
-        if alert == self.incident.alert:
-            return
         known = {other.fingerprint for other in (self.incident.alert, *self.ticket.joined)}
         if alert.fingerprint in known:
             await self.show("", duplicates=self.ticket.duplicates + 1)
@@ -104,6 +91,30 @@ class IncidentWorkflow:
     def current(self) -> Ticket:
         """The ticket as it is now."""
         return self.ticket
+
+    async def investigate(self, incident: Incident) -> tuple[Observation, tuple[Proposal, ...]]:
+        """Look until the verdict is sure enough to ask somebody, a few times at most."""
+        for look in range(1, incident.looks + 1):
+            await workflow.sleep(incident.settle * look)  # more of the incident is more evidence
+            seen, proposals = await self.understand(incident, look)
+            if worth_more_than_showing(proposals):
+                break
+        return seen, proposals
+
+    async def understand(self, incident: Incident, look: int) -> tuple[Observation, tuple[Proposal, ...]]:
+        """Look, diagnose and plan, each with its audit row."""
+        seen = await step(MetricAgent.observe, incident, READ)
+        await self.show(f"telemetry kept as {seen.snapshot}", status="diagnosing", snapshot=seen.snapshot)
+
+        diagnosis = await self.diagnose(seen)
+        facts = {"diagnosis": diagnosis.digest(), "snapshot": seen.snapshot}
+        await self.note("diagnosed", "root-cause agent", diagnosed(diagnosis), look=look, **facts)
+        await self.show(diagnosed(diagnosis), status="planning", diagnosis=diagnosis)
+
+        proposals = await self.propose(seen, diagnosis)
+        await self.note("planned", "remediation agent", planned(proposals), look=look, plans=_gist(proposals))
+        await self.show(planned(proposals), proposals=proposals)
+        return seen, proposals
 
     async def diagnose(self, seen: Observation) -> Diagnosis:
         """The verdict; where the engine itself fails, an honest "I do not know"."""
@@ -149,7 +160,7 @@ class IncidentWorkflow:
             since=seen.window.end,
             quiet_for=QUIET_AGAIN_SECONDS,
         )
-        quiet = outcome.status is AttemptStatus.RECOVERED
+        quiet = outcome.status in {AttemptStatus.RECOVERED, AttemptStatus.GONE}
         while not quiet and not self.resolved_outside and workflow.now() < give_up:
             quiet = (await step(MetricAgent.verify, order, READ)).recovered
             if quiet:
@@ -171,12 +182,12 @@ class IncidentWorkflow:
             self.ticket = self.ticket.model_copy(update=update)
             await step(RemediationAgent.publish, self.ticket, WRITE)
 
-    async def note(self, event: str, actor: str, summary: str, **facts: object) -> None:
+    async def note(self, event: str, actor: str, summary: str, *, look: int = 1, **facts: object) -> None:
         """Write an audit row; the incident does not go on before it is written."""
         row = Note(
             incident=self.incident.id,
             trace_id=self.incident.trace_id,
-            key=f"{self.incident.id}/{event}",
+            key=f"{self.incident.id}/{event}/{look}",
             actor=actor,
             event=event,
             summary=summary,

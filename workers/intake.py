@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from causal.errors import Unavailable
 from causal.evidence import Alert
@@ -18,6 +20,7 @@ from workers.messages import Incident
 from workers.policies import METRIC
 
 INCIDENT = "IncidentWorkflow"
+ANSWERS_WITHIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -41,31 +44,39 @@ class Intake:
         within = self.correlate_within
         known = await asyncio.to_thread(self._fingerprints)
         opened = await asyncio.to_thread(self.incidents.open_or_join, alert, related, within)
-        if alert.source == "watch" and (opened.incident, alert.fingerprint) in known:
-            return opened
-        await self._tell(opened.incident, alert)
+        seen_again = alert.source == "watch" and (opened.incident, alert.fingerprint) in known
+        await self._tell(opened.incident, None if opened.is_new or seen_again else alert)
         return opened
 
     async def resume(self) -> int:
         """Start what was opened but, for a crash in between, never started; gives how many are open."""
         running = await asyncio.to_thread(self.incidents.open)
-        for incident, alerts in running.items():
-            await self._tell(incident, alerts[0])
+        for incident in running:
+            await self._tell(incident)
         return len(running)
 
     async def resolve(self, fingerprint: str) -> None:
         """Tell the open incident that this alert opened that it is resolved; unknown ones are ignored."""
         for incident, alerts in (await asyncio.to_thread(self.incidents.open)).items():
             if alerts[0].fingerprint == fingerprint:
-                await self.client().get_workflow_handle(incident).signal("resolved")
+                await self._say_resolved(incident)
 
     def _fingerprints(self) -> set[tuple[str, str]]:
         running = self.incidents.open()
         return {(incident, alert.fingerprint) for incident, alerts in running.items() for alert in alerts}
 
-    async def _tell(self, incident: str, alert: Alert) -> None:
-        """Signal the incident's workflow, starting it if it does not run."""
+    async def _say_resolved(self, incident: str) -> None:
+        handle = self.client().get_workflow_handle(incident)
+        try:
+            await handle.signal("resolved", rpc_timeout=ANSWERS_WITHIN)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it ended a moment ago
+                raise Unavailable(f"Temporal did not take the news: {error}") from error
+
+    async def _tell(self, incident: str, joins: Alert | None = None) -> None:
+        """Start the incident's workflow if it does not run, and signal it the alert that joins it."""
         first = (await asyncio.to_thread(self.incidents.alerts, incident))[0]
+        signal: dict[str, Any] = {"start_signal": "joined", "start_signal_args": [joins]} if joins else {}
         try:
             await self.client().start_workflow(
                 INCIDENT,
@@ -74,8 +85,8 @@ class Intake:
                 task_queue=METRIC,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                start_signal="joined",
-                start_signal_args=[alert],
+                rpc_timeout=ANSWERS_WITHIN,
+                **signal,
             )
         except WorkflowAlreadyStartedError:
             return  # it ended a moment ago; the next alert opens a new incident

@@ -20,12 +20,14 @@ class Incident(Fact):
     """An incident as it is opened: its id and the alert that opened it.
 
     ``settle`` is how long (s) telemetry is given to arrive before it is frozen: the first seconds after an
-    onset say little about its cause.
+    onset say little about its cause. Where the verdict is not sure enough to ask anybody, there are up to
+    ``looks`` of them, each after a longer wait.
     """
 
     id: str
     alert: Alert
     settle: float = 8.0
+    looks: int = 3
 
     @property
     def trace_id(self) -> str:

@@ -110,12 +110,13 @@ class MetricAgent:
         return min([told, *onsets])
 
     def _quiet_before(self, began: float) -> Window:
-        """The quiet time before an onset: as much as is wanted, but not into the incident before."""
-        start = began - self.look_back
-        for past in self._tainted(began):
-            if past.end < began and began - past.end - AFTER_AN_INCIDENT_SECONDS >= LEAST_QUIET_SECONDS:
-                start = max(start, past.end + AFTER_AN_INCIDENT_SECONDS)
-        return Window(start=start, end=began - self.rolling.bucket_seconds)
+        """The quiet time before an onset: the latest stretch without an incident that is long enough."""
+        earliest, latest = began - self.look_back, began - self.rolling.bucket_seconds
+        stretches = quiet_stretches(Window(start=earliest, end=latest), self._tainted(began))
+        for stretch in reversed(stretches):
+            if stretch.seconds >= LEAST_QUIET_SECONDS:
+                return stretch
+        return max(stretches, key=lambda stretch: stretch.seconds, default=Window(start=latest, end=latest))
 
     def _changes(self, window: Window) -> tuple[Change, ...]:
         found = [change for source in self.changes for change in source.changes(window)]
@@ -129,6 +130,18 @@ class MetricAgent:
             until = ticket.ended_at or now
             spans.append(Window(start=min(began, until), end=until))
         return tuple(spans)
+
+
+def quiet_stretches(whole: Window, tainted: tuple[Window, ...]) -> tuple[Window, ...]:
+    """What is left of a window without incidents and a while after each, in order of time."""
+    stretches, start = [], whole.start
+    for past in sorted(tainted, key=lambda window: window.start):
+        if past.start > start:
+            stretches.append(Window(start=start, end=min(past.start, whole.end)))
+        start = max(start, past.end + AFTER_AN_INCIDENT_SECONDS)
+        if start >= whole.end:
+            return tuple(stretches)
+    return (*stretches, Window(start=start, end=whole.end))
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import contextlib
+from typing import Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -29,6 +30,12 @@ with workflow.unsafe.imports_passed_through():
     from workers.story import asking, step_done, step_undone
 
 LOOK_EVERY_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE, GONE_FOR = 15.0, 120.0, 30.0
+NO = {
+    "declined": AttemptStatus.DECLINED,
+    "expired": AttemptStatus.EXPIRED,
+    "withdrawn": AttemptStatus.GONE,
+}
 
 
 @workflow.defn
@@ -98,27 +105,46 @@ class RemediationWorkflow:
         return self.request
 
     async def ask(self) -> AttemptStatus | None:
-        """Ask for approval and wait until the answer or the expiry; None means yes."""
+        """Ask for approval and wait for the answer; None means yes."""
         self.request = asked = asking(self.plan, now=workflow.now().timestamp())
         await step(RemediationAgent.keep_approval, asked, WRITE)
         await self.note("approval.asked", f"{asked.title}; open until {int(asked.expires_at)}")
         await self.tell("waiting_for_approval", f"approval asked: {asked.title}", asked)
-        patience = timedelta(seconds=self.plan.approval_expires)
-        try:
-            await workflow.wait_condition(lambda: self.answered, timeout=patience)
-        except TimeoutError:
-            self.request = asked.model_copy(
-                update={"status": "expired", "because": "nobody answered in time"}
-            )
-        await step(RemediationAgent.keep_approval, self.request, WRITE)
-        by = ", ".join(self.request.answered_by) or "nobody"
-        await self.note(f"approval.{self.request.status}", f"by {by} {self.request.because}".strip())
-        if self.request.status == "approved":
-            return None
-        return AttemptStatus.DECLINED if self.request.status == "declined" else AttemptStatus.EXPIRED
+        self.request = request = await self.answered(asked)
+        await step(RemediationAgent.keep_approval, request, WRITE)
+        by = ", ".join(request.answered_by) or "nobody"
+        ended = f"approval {request.status} by {by} {request.because}".strip()
+        await self.note(f"approval.{request.status}", ended)
+        await self.tell("executing" if request.status == "approved" else "waiting_for_approval", ended)
+        return NO.get(request.status)
+
+    async def answered(self, asked: ApprovalRequest) -> ApprovalRequest:
+        """The question as it ended: answered, expired, or withdrawn because the trouble went away."""
+        pause = FIRST_PAUSE
+        while (left := asked.expires_at - workflow.now().timestamp()) > 0:
+            if await self.answered_within(min(pause, left)):
+                return self.request or asked
+            if (await step(MetricAgent.verify, self.check_order(asked.asked_at, GONE_FOR), READ)).recovered:
+                return self.closed(asked, "withdrawn", "the trouble went away by itself")
+            pause = min(pause * 1.1, LONGEST_PAUSE)
+        return self.closed(asked, "expired", "nobody answered in time")
+
+    async def answered_within(self, seconds: float) -> bool:
+        """Wait for an answer, for so long at most."""
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self.has_answer, timeout=seconds)
+        return self.has_answer
+
+    def closed(
+        self, asked: ApprovalRequest, status: Literal["withdrawn", "expired"], because: str
+    ) -> ApprovalRequest:
+        """Close the question, unless an answer came in the very last moment."""
+        if self.has_answer and self.request:
+            return self.request
+        return asked.model_copy(update={"status": status, "because": because})
 
     @property
-    def answered(self) -> bool:
+    def has_answer(self) -> bool:
         return self.request is not None and self.request.status in {"approved", "declined"}
 
     async def carry_out(self, planned: PlannedStep) -> StepResult:
@@ -152,15 +178,7 @@ class RemediationWorkflow:
         """Look with the detectors that found the symptom until it stays away, or time is up."""
         since = workflow.now().timestamp()
         await self.tell("verifying", f"watching for recovery, at most {self.plan.within:.0f} s")
-        order = CheckOrder(
-            incident=self.plan.incident,
-            snapshot=self.seen.snapshot,
-            symptom=self.seen.alert.symptom,
-            services=(self.plan.service,),
-            baseline=self.seen.baseline,
-            since=since,
-            quiet_for=self.plan.quiet_for,
-        )
+        order = self.check_order(since, self.plan.quiet_for)
         while True:
             await workflow.sleep(min(LOOK_EVERY_SECONDS, self.plan.quiet_for / 2))
             self.verification = found = await step(MetricAgent.verify, order, READ)
@@ -180,6 +198,17 @@ class RemediationWorkflow:
             results=self.results,
             undone=self.undone,
             verification=self.verification,
+        )
+
+    def check_order(self, since: float, quiet_for: float) -> CheckOrder:
+        return CheckOrder(
+            incident=self.plan.incident,
+            snapshot=self.seen.snapshot,
+            symptom=self.seen.alert.symptom,
+            services=(self.plan.service,),
+            baseline=self.seen.baseline,
+            since=since,
+            quiet_for=quiet_for,
         )
 
     def order(self) -> PlanOrder:

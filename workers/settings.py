@@ -7,7 +7,6 @@ home folder, where a name that no setting has is a mistake. Temporal's own varia
 
 from __future__ import annotations
 
-import difflib
 import os
 import secrets
 import tempfile
@@ -21,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from causal.errors import MalformedSettings
+from playbooks.written import nearest
 
 LIBRARY = Path(__file__).parent.parent / "playbooks" / "library"
 
@@ -57,9 +57,7 @@ class _HomeFile(PydanticBaseSettingsSource):
             return "the home folder is where this file lies; set AITIA_HOME to have another one"
         if name in known:
             return ""
-        close = difflib.get_close_matches(str(name), known, n=1)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        return f"no setting is called so{meant} There are {', '.join(sorted(set(known) - {'home'}))}"
+        return f"unknown setting; {nearest(str(name), set(known) - {'home'})}"
 
 
 def _read_yaml(path: Path) -> dict[Any, Any]:
@@ -152,9 +150,9 @@ class Settings(BaseSettings):
         path = self.home / "token"
         if not path.exists():
             _make_token(path)
-        token = path.read_text(encoding="utf-8").strip()
-        if len(token.split()) != 1:
-            raise MalformedSettings("must hold one word; delete the file to have a new one", where=str(path))
+        token = path.read_text(errors="replace").strip()
+        if len(token.split()) != 1 or not token.isascii():
+            raise MalformedSettings("must hold one ASCII word; delete it to have a new one", where=str(path))
         return token
 
 

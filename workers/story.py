@@ -11,6 +11,7 @@ from playbooks.remedy import (
     Plan,
     Proposal,
     StepResult,
+    Verdict,
 )
 
 _ENDINGS = {
@@ -19,6 +20,7 @@ _ENDINGS = {
     AttemptStatus.FAILED: "the plan could not be carried out",
     AttemptStatus.DECLINED: "the plan was declined",
     AttemptStatus.EXPIRED: "nobody approved in time",
+    AttemptStatus.GONE: "not needed",
     AttemptStatus.LEFT: "left to humans",
 }
 
@@ -46,6 +48,11 @@ def planned(proposals: tuple[Proposal, ...]) -> str:
     plan, decision = proposals[0].plan, proposals[0].decision
     reasons = " ".join(decision.reasons)
     return f"{plan.playbook} on {plan.service}: {decision.verdict.replace('_', ' ')}. {reasons}"
+
+
+def worth_more_than_showing(proposals: tuple[Proposal, ...]) -> bool:
+    """Whether somebody is asked about the first plan, or it is carried out."""
+    return bool(proposals) and proposals[0].decision.verdict in {Verdict.ASK, Verdict.EXECUTE}
 
 
 def asking(plan: Plan, *, now: float) -> ApprovalRequest:

@@ -127,7 +127,7 @@ def _excess(
     usual, n_quiet = max(references)
     share = (usual * n_quiet + 0.5) / (n_quiet + 1.0)
     variance = share * (1 - share) if signal == "errors" else usual**2
-    if far is not None:
+    if far is not None and len(far[0]) >= _FEW:
         spread = np.quantile((far[0] - np.median(far[0])) * np.sqrt(far[1]), [0.05, 0.95])
         measured = float((spread[1] - spread[0]) / _NORMAL_90) ** 2
         variance = max(variance, measured) if signal == "errors" else measured
@@ -141,7 +141,7 @@ def _reference(quiet: tuple[Floats, Floats] | None) -> tuple[Floats, Floats] | N
     if quiet is None:
         return None
     held = np.isfinite(quiet[0]) & (np.nan_to_num(quiet[1]) > 0)
-    return (quiet[0][held], quiet[1][held]) if held.sum() >= _FEW else None
+    return (quiet[0][held], quiet[1][held]) if held.any() else None
 
 
 def _table(view: View, signal: str, which: Flags) -> _Table | None:

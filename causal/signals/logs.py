@@ -9,14 +9,15 @@ lines of its service. Severity is part of the template.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
 from causal import bayes_factors, compare
 from causal.columns import grouped
 from causal.evidence import Anomaly, Entity
-from causal.forest import NANOSECOND
-from causal.telemetry import MISSING, Ints
+from causal.forest import NANOSECOND, failed
+from causal.telemetry import MISSING, Column, Ints
 from causal.view import View
 
 _MASK = re.compile(
@@ -28,36 +29,45 @@ _LEAST = 1.0
 _FEW = 5
 
 
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Log records that count: their rows, and of each the template, the context and the unit it stands in."""
+
+    rows: Ints
+    template: Ints
+    context: Ints
+    unit: Ints
+
+
 def find(view: View) -> tuple[Anomaly, ...]:
     """The services whose requests write other lines than in quiet time."""
     logs, late = view.logs, view.logs_late
     if not len(logs) or not late.any() or late.all():
         return ()
     template, names = _templates(view)
-    context, unit = _units(view)
-    once, _ = grouped(unit, template)
-    feature_first, feature = grouped(context[once], template[once])
-    change = _shares(view, (context, unit), once, feature_first, feature)
-    service = logs.service.codes[once][feature_first]
-    usual = change.n_quiet >= _FEW
+    lines = _lines(view, template)
+    if not len(lines.rows):
+        return ()
+    once, _ = grouped(lines.unit, lines.template)
+    first, feature = grouped(lines.context[once], lines.template[once])
+    change = _shares(view, lines, once, first, feature)
+    service = logs.service.codes[lines.rows[once[first]]]
     found = []
-    for code in np.unique(service):
-        mine = np.flatnonzero((service == code) & usual)
-        evidence = bayes_factors.average(change.evidence[mine]) if len(mine) else 0.0
-        if code >= 0 and evidence >= _LEAST:
+    for code in np.unique(service[service >= 0]):
+        mine = np.flatnonzero((service == code) & (change.n_quiet >= _FEW))
+        evidence = bayes_factors.average(change.evidence[mine])
+        if evidence >= _LEAST:
             best = int(mine[np.argmax(change.evidence[mine])])
-            line = names[int(template[once][feature_first[best]])]
+            line = names[int(lines.template[once[first[best]]])]
             found.append(_anomaly(logs.service.names[code], line, change, best, evidence))
     return tuple(found)
 
 
-def _shares(
-    view: View, of: tuple[Ints, Ints], once: Ints, feature_first: Ints, feature: Ints
-) -> compare.Change:
+def _shares(view: View, lines: _Lines, once: Ints, feature_first: Ints, feature: Ints) -> compare.Change:
     """Each template's share among the units of its context, stretch by stretch."""
-    context, unit = of
-    stretch = (view.logs.time_ns * NANOSECOND // view.length).astype(np.int64)
-    first, slot = grouped(stretch, view.logs_late.astype(np.int64))
+    context, unit, late = lines.context, lines.unit, view.logs_late[lines.rows]
+    stretch = (view.logs.time_ns[lines.rows] * NANOSECOND // view.length).astype(np.int64)
+    first, slot = grouped(stretch, late.astype(np.int64))
     contexts, slots, size = int(context.max()) + 1, len(first), len(feature_first)
     units, _ = grouped(unit)
     n = np.bincount(context[units] * slots + slot[units], minlength=contexts * slots).reshape(contexts, slots)
@@ -65,7 +75,7 @@ def _shares(
     cells = compare.Groups(
         group=np.repeat(np.arange(size), slots),
         size=size,
-        late=np.tile(view.logs_late[first], size),
+        late=np.tile(late[first], size),
         stretch=np.tile(np.arange(slots), size),
     )
     return compare.tallied(k, n[context[once][feature_first]].ravel(), cells)
@@ -84,33 +94,34 @@ def _templates(view: View) -> tuple[Ints, list[str]]:
     return group, [f"{level} {text}".strip() for level, text in zip(severities, texts, strict=True)]
 
 
-def _units(view: View) -> tuple[Ints, Ints]:
-    """Of each record: its context (service, entry operation) and its unit (request, or the line itself)."""
-    logs, spans = view.logs, view.spans
-    where = {name: code for code, name in enumerate(spans.trace.names)}
-    trace_of = np.array([where.get(name, MISSING) for name in logs.trace.names] + [MISSING], dtype=np.int64)
-    trace = trace_of[logs.trace.codes]
-    who = {name: code for code, name in enumerate(spans.service.names)}
-    service_of = np.array([who.get(name, MISSING) for name in logs.service.names] + [MISSING], dtype=np.int64)
-    service = service_of[logs.service.codes]
-    key = (trace + 1) * (len(spans.service.names) + 1) + service + 1
-    rows = view.requests
-    entry = (
-        (spans.trace.codes[rows].astype(np.int64) + 1) * (len(spans.service.names) + 1)
-        + spans.service.codes[rows]
-        + 1
-    )
+def _lines(view: View, template: Ints) -> _Lines:
+    """Every record with its context (service, entry operation) and its unit (request, or the line itself).
+
+    Lines of requests in which a span failed are left out: what an error cuts off is the error's doing.
+    """
+    logs, spans, rows = view.logs, view.spans, view.requests
+    wide = len(spans.service.names) + 1
+    trace = _translated(logs.trace, spans.trace)
+    key = (trace + 1) * wide + _translated(logs.service, spans.service) + 1
+    entry = (spans.trace.codes[rows].astype(np.int64) + 1) * wide + spans.service.codes[rows] + 1
     keys, first = np.unique(entry, return_index=True)
     operation = np.full(len(logs), MISSING, dtype=np.int64)
-    if len(keys):
-        place = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-        hit = (keys[place] == key) & (trace >= 0)
-        operation[hit] = spans.operation.codes[rows[first[place[hit]]]]
-    _, context = grouped(logs.service.codes, operation)
-    alone = logs.trace.codes == MISSING
-    line = np.where(alone, np.arange(len(logs)), -1)
-    _, unit = grouped(context, np.where(alone, -1, logs.trace.codes), line)
-    return context, unit
+    place = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
+    hit = (trace >= 0) & (keys[place] == key) if len(keys) else np.zeros(len(logs), dtype=np.bool_)
+    operation[hit] = spans.operation.codes[rows[first[place[hit]]]]
+    sick = np.bincount(view.forest.segment, failed(spans), minlength=len(spans))[rows] > 0
+    kept = np.flatnonzero(~(hit & np.isin(key, entry[sick])))
+    _, context = grouped(logs.service.codes[kept], operation[kept])
+    alone = np.where(logs.trace.codes[kept] == MISSING, np.arange(len(kept)), MISSING)
+    _, unit = grouped(context, logs.trace.codes[kept], alone)
+    return _Lines(kept, template[kept], context, unit)
+
+
+def _translated(column: Column, into: Column) -> Ints:
+    """The codes that another column has for the same names."""
+    known = {name: code for code, name in enumerate(into.names)}
+    codes = np.array([known.get(name, MISSING) for name in column.names] + [MISSING], dtype=np.int64)
+    return codes[column.codes]
 
 
 def _anomaly(service: str, line: str, change: compare.Change, best: int, evidence: float) -> Anomaly:

@@ -31,6 +31,7 @@ _LEAST = 1.0
 _MATERIAL = 0.05
 _FEW = 3
 _SHARED = 20
+_OF_WORST = 0.5
 
 
 def find(view: View) -> tuple[Anomaly, ...]:
@@ -52,14 +53,23 @@ def find(view: View) -> tuple[Anomaly, ...]:
     busiest: dict[int, float] = {}
     for of, level in zip(series, usual, strict=True):
         name = int(metrics.metric.codes[of[0]])
-        busiest[name] = max(busiest.get(name, 0.0), level)
-    found = []
+        worst = float(np.max(metrics.value[of]))
+        busiest[name] = max(busiest.get(name, 0.0), level, _OF_WORST * worst)
+    found: dict[tuple[int, str], list[tuple[float, Anomaly | None]]] = {}
     for of in series:
-        name = int(metrics.metric.codes[of[0]])
+        name, service = int(metrics.metric.codes[of[0]]), int(metrics.service.codes[of[0]])
         kind = kinds[name]
         if kind is not None and name not in shared:
-            found += _judge(view, of, kind, busiest[name])
-    return tuple(found)
+            known_capacity = _capacity(metrics.metric.names[name], 0.0) > 0.0
+            judged = _judge(view, of, kind, busiest[name])
+            found.setdefault((service, kind), []).append((float(known_capacity), judged))
+    return tuple(anomaly for judged in found.values() for anomaly in _told(judged))
+
+
+def _told(judged: list[tuple[float, Anomaly | None]]) -> list[Anomaly]:
+    """Of one kind on one service: where some metrics say what the whole is, only these are heard."""
+    best = max(known for known, _ in judged)
+    return [anomaly for known, anomaly in judged if known == best and anomaly is not None]
 
 
 def _kind(name: str) -> str | None:
@@ -85,11 +95,11 @@ def _shared(view: View, rows: Ints) -> frozenset[int]:
     return frozenset(np.flatnonzero(often > _SHARED).tolist())
 
 
-def _judge(view: View, of: Ints, kind: str, busiest: float) -> list[Anomaly]:
+def _judge(view: View, of: Ints, kind: str, busiest: float) -> Anomaly | None:
     metrics, late = view.metrics, view.metrics_late
     quiet, now = metrics.value[of[~late[of]]], metrics.value[of[late[of]]]
     if len(quiet) < _FEW or not len(now):
-        return []
+        return None
     name = metrics.metric.names[metrics.metric.codes[of[0]]]
     service = metrics.service.names[metrics.service.codes[of[0]]]
     capacity = _capacity(name, busiest)
@@ -98,22 +108,20 @@ def _judge(view: View, of: Ints, kind: str, busiest: float) -> list[Anomaly]:
     freedom = float(np.clip(len(quiet) - 1, 2, 4))
     evidence = float(bayes_factors.student_t((worst - usual) / noise, freedom))
     if evidence < _LEAST or worst - usual < _MATERIAL * capacity:
-        return []
+        return None
     times: Floats = metrics.time[of[late[of]]]
     risen: Flags = now >= (usual + worst) / 2
-    return [
-        Anomaly(
-            entity=Entity(kind=EntityKind.RESOURCE, name=f"{service}/{name}", service=service),
-            signal=kind,
-            log_bayes_factor=evidence,
-            amount=(worst - usual) / max(capacity, 1e-12),
-            unit="of capacity",
-            level_before=usual,
-            level_now=worst,
-            onset=float(times[risen].min()) if risen.any() else None,
-            says=f"{name} of {service} rose to {worst:.4g}, usually {usual:.4g}",
-        )
-    ]
+    return Anomaly(
+        entity=Entity(kind=EntityKind.RESOURCE, name=f"{service}/{name}", service=service),
+        signal=kind,
+        log_bayes_factor=evidence,
+        amount=(worst - usual) / max(capacity, 1e-12),
+        unit="of capacity",
+        level_before=usual,
+        level_now=worst,
+        onset=float(times[risen].min()) if risen.any() else None,
+        says=f"{name} of {service} rose to {worst:.4g}, usually {usual:.4g}",
+    )
 
 
 def _capacity(name: str, busiest: float) -> float:

@@ -27,10 +27,10 @@ _FEW = 5
 
 @dataclass(frozen=True, eq=False)
 class _Features:
-    """What requests may hold: for each, a row of the call, its context, and whether repeating it is
-    meant.
+    """What requests may hold, and which of them do.
 
-    ``feature`` and ``segment`` list which request holds which.
+    Of each feature: a row of the call, its context, and whether repeating it is meant. ``feature`` and
+    ``segment`` list which request holds which.
     """
 
     row: Ints

@@ -13,7 +13,7 @@ from integrations.audit import canonical_value
 from integrations.incidents import Sighting, first_ticket, incident_of, stem_of
 from integrations.ports import Opened
 from integrations.store.base import Lock, Stored, reading, writing
-from playbooks.ticket import ENDED, Ticket
+from playbooks.ticket import Ticket
 
 
 class _IncidentRow(Stored, table=True):
@@ -63,7 +63,7 @@ class SqlIncidents:
         with writing(self.engine, Lock.INCIDENTS) as session:
             row = _row(session, ticket.id)
             row.ticket = canonical_value(ticket).decode()
-            row.is_open = row.is_open and ticket.status not in ENDED
+            row.is_open = row.is_open and ticket.ended_at is None
             session.add(row)
 
     def get(self, incident: str) -> Ticket:

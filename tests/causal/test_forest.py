@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -6,9 +8,9 @@ from causal.telemetry import SpanKind, Spans
 from tests.causal.worlds import T0, Row, spans
 
 
-def row(span: int, parent: int, service: str, *of: float | SpanKind) -> Row:
-    start, seconds, kind = of
-    return Row("t", span, parent, service, f"op{span}", SpanKind(kind), T0 + start, seconds)
+def row(span: int, parent: int, service: str, start: float, *more: Any) -> Row:
+    seconds, kind = more
+    return Row("t", span, parent, service, f"op{span}", kind, T0 + start, seconds)
 
 
 SERVER, CLIENT, INTERNAL = SpanKind.SERVER, SpanKind.CLIENT, SpanKind.INTERNAL

@@ -27,8 +27,9 @@ def opened(store: Store, told: Alert, *related: str, within: float = 60.0) -> st
     return store.incidents.open_or_join(told, frozenset(related), within).incident
 
 
-def put(store: Store, incident: str, status: TicketStatus) -> Ticket:
-    ticket = store.incidents.get(incident).model_copy(update={"status": status})
+def put(store: Store, incident: str, status: TicketStatus, ended_at: float | None = None) -> Ticket:
+    changes = {"status": status, "ended_at": ended_at}
+    ticket = store.incidents.get(incident).model_copy(update=changes)
     store.incidents.put(ticket)
     return ticket
 
@@ -111,13 +112,19 @@ def test_alerts_come_in_the_order_they_joined(store: Store) -> None:
 
 def test_an_ended_incident_is_joined_by_nobody(store: Store) -> None:
     incident = opened(store, alert("a", "cart"))
-    put(store, incident, "recovered")
+    put(store, incident, "recovered", ended_at=200.0)
     assert opened(store, alert("a", "cart"), "cart") == "inc-a-2"
+
+
+def test_an_incident_that_is_left_to_humans_is_open_until_it_ends(store: Store) -> None:
+    incident = opened(store, alert("a", "cart"))
+    put(store, incident, "left_to_humans")
+    assert opened(store, alert("a", "cart")) == incident
 
 
 def test_a_late_ticket_does_not_open_an_ended_incident_again(store: Store) -> None:
     incident = opened(store, alert("a"))
-    put(store, incident, "recovered")
+    put(store, incident, "recovered", ended_at=200.0)
     put(store, incident, "verifying")
     assert store.incidents.open() == {}
 
@@ -154,7 +161,7 @@ def test_the_newest_tickets_come_first(store: Store) -> None:
 
 def test_only_open_incidents_are_open(store: Store) -> None:
     ended, still = opened(store, alert("a")), opened(store, alert("b"))
-    put(store, ended, "declined")
+    put(store, ended, "declined", ended_at=200.0)
     assert store.incidents.open() == {still: (alert("b"),)}
 
 

@@ -37,6 +37,7 @@ from integrations.memory import (
     MemoryPriorStore,
 )
 from integrations.memory_actions import MemoryAction
+from integrations.ports import Approvals, AuditLog, Incidents
 from playbooks.catalog import Catalog, read_playbook
 from playbooks.gate import Policy
 from playbooks.remedy import ApprovalAnswer, ApprovalRequest, Outcome, Verification
@@ -107,6 +108,8 @@ class Script:
     diagnosis: Diagnosis = field(default_factory=confident)
     recovers: bool = True
     engine_fails: bool = False
+    goes_away: bool = False
+    approvals: Approvals = field(default_factory=MemoryApprovals)
     observed: list[str] = field(default_factory=list)
 
     @activity.defn(name="observe")
@@ -127,7 +130,8 @@ class Script:
     @activity.defn(name="verify")
     async def verify(self, order: CheckOrder) -> Verification:
         del order
-        return Verification(recovered=self.recovers, says="quiet" if self.recovers else "still failing")
+        recovered = self.goes_away if self.approvals.open() else self.recovers
+        return Verification(recovered=recovered, says="quiet" if recovered else "still failing")
 
 
 @dataclass
@@ -139,12 +143,15 @@ class Stage:
     action: MemoryAction
     policy: Policy = field(default_factory=Policy)
     playbook: str = PLAYBOOK
-    incidents: MemoryIncidents = field(default_factory=MemoryIncidents)
-    approvals: MemoryApprovals = field(default_factory=MemoryApprovals)
-    audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
+    incidents: Incidents = field(default_factory=MemoryIncidents)
+    approvals: Approvals = field(default_factory=MemoryApprovals)
+    audit: AuditLog = field(default_factory=MemoryAuditLog)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     priors: MemoryPriorStore = field(default_factory=MemoryPriorStore)
     notifier: MemoryNotifier = field(default_factory=MemoryNotifier)
+
+    def __post_init__(self) -> None:
+        self.script.approvals = self.approvals
 
     @property
     def intake(self) -> Intake:

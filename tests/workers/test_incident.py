@@ -57,6 +57,14 @@ async def test_silence_means_no(client: Client) -> None:
     assert (outcome.status, stage.action.executed) == (AttemptStatus.EXPIRED, [])
 
 
+async def test_a_question_is_withdrawn_when_the_trouble_goes_away_by_itself(stage: Stage) -> None:
+    stage.script.goes_away = True
+    async with stage.at_work():
+        outcome = await (await stage.alert()).result()
+    assert (outcome.status, stage.action.executed) == (AttemptStatus.GONE, [])
+    assert stage.priors.current().version == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [({"plan_digest": "0" * 64}, "another plan"), ({"approval": "inc-other-p1"}, "inc-other-p1")],

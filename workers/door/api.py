@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from causal.errors import Conflict, Refused, Unavailable
@@ -19,6 +21,19 @@ from integrations.ports import Approvals, AuditEntry, AuditLog, AuditRow, Incide
 from playbooks.remedy import ApprovalAnswer, ApprovalRequest
 from playbooks.ticket import Ticket
 from workers.messages import Incident
+from workers.protocol import refusal
+
+ANSWERED_WITHIN_SECONDS = 20.0
+
+
+def _readable(text: str) -> str:
+    """What people write may have line breaks, but nothing that a terminal would obey or no database takes."""
+    if all(sign.isprintable() or sign in "\n\t" for sign in text):
+        return text
+    raise ValueError("has characters that cannot be shown")
+
+
+Text = Annotated[str, AfterValidator(_readable)]
 
 
 class IncidentView(Ticket):
@@ -43,10 +58,10 @@ class IncidentView(Ticket):
 class Answer(BaseModel):
     """A human's answer to an approval; ``plan_digest`` names the exact plan that was read."""
 
-    plan_digest: str
+    plan_digest: Text = Field(max_length=200)
     approve: bool
-    by: str = Field(min_length=1, max_length=200)
-    because: str = Field(default="", max_length=2000)
+    by: Text = Field(min_length=1, max_length=200)
+    because: Text = Field(default="", max_length=2000)
 
 
 class AuditPage(BaseModel):
@@ -57,12 +72,13 @@ class AuditPage(BaseModel):
 
 @dataclass(frozen=True)
 class Api:
-    """What the API needs of the house."""
+    """What the API needs of the house; the agents are given ``patience`` seconds to take an answer."""
 
     incidents: Incidents
     approvals: Approvals
     audit: AuditLog
     client: Callable[[], Client]
+    patience: float = ANSWERED_WITHIN_SECONDS
 
     def router(self) -> APIRouter:
         """The routes under ``/api``."""
@@ -98,7 +114,7 @@ class Api:
         request = await run_in_threadpool(self.approvals.get, approval)
         given = ApprovalAnswer(approval=approval, **answer.model_dump())
         try:
-            return await self._update(approval, given)
+            return await self._update(request, given)
         except (Refused, Conflict) as error:
             await run_in_threadpool(self._audit_refusal, request, given, str(error))
             raise
@@ -113,17 +129,23 @@ class Api:
         rows = (row for row in self.audit.rows(incident) if row.seq > after)
         return AuditPage(rows=list(islice(rows, limit)))
 
-    async def _update(self, approval: str, given: ApprovalAnswer) -> ApprovalRequest:
-        handle = self.client().get_workflow_handle(approval)
+    async def _update(self, request: ApprovalRequest, given: ApprovalAnswer) -> ApprovalRequest:
+        handle = self.client().get_workflow_handle(request.id)
         try:
-            answered: ApprovalRequest = await handle.execute_update(
-                "answer", given, result_type=ApprovalRequest
-            )
+            async with asyncio.timeout(self.patience):
+                answered: ApprovalRequest = await handle.execute_update(
+                    "answer", given, result_type=ApprovalRequest
+                )
         except WorkflowUpdateFailedError as error:
             raise Refused(_reason(error)) from error
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise Unavailable(
+                f"the agents did not take the answer in time; look at {request.id} before answering again"
+            ) from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                raise Conflict(f"{approval} no longer waits for an answer") from error
+                late = refusal(request, given, now=time.time())
+                raise Conflict(late or f"{request.id} no longer waits for an answer") from error
             raise Unavailable(f"Temporal did not take the answer: {error}") from error
         return answered
 

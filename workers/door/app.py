@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -31,6 +38,14 @@ STATUS: tuple[tuple[type[AitiaError], int], ...] = (
     (Refused, 409),
     (Unavailable, 503),
 )
+ANSWERS_WITHIN = timedelta(seconds=3)
+BEARER = HTTPBearer(auto_error=False, description="`aitia token` prints it")
+
+
+class Problem(BaseModel):
+    """What was wrong, and what to do about it: the body of every answer that is not a success."""
+
+    error: str
 
 
 def door(house: House) -> FastAPI:
@@ -46,9 +61,14 @@ def door(house: House) -> FastAPI:
         description="Finds why a running system broke, fixes it, and proves what it did.",
         version="0.1.0",
         lifespan=lifespan,
+        dependencies=[Security(BEARER)],  # for the description alone; the guard stands before every path
+        responses={"default": {"model": Problem, "description": "What was wrong"}},
     )
     app.add_middleware(Guard, token=house.settings.token())
     app.add_exception_handler(AitiaError, _tell_error)
+    app.add_exception_handler(RequestValidationError, _tell_mistakes)
+    app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(Exception, _tell_failure)
     settings = house.settings
     rolling = Rolling(house.telemetry, memory=CALL_GRAPH_SECONDS)
     app.include_router(Api(house.incidents, house.approvals, house.audit, house.client).router())
@@ -58,7 +78,9 @@ def door(house: House) -> FastAPI:
     @app.get("/healthz", include_in_schema=False)
     async def health() -> JSONResponse:
         """200 once the agents are at work; 503 before, and while Temporal is away."""
-        waiting = [queue for queue in QUEUES.values() if not await _polled(house.client(), queue)]
+        queues = list(QUEUES.values())
+        polled = await asyncio.gather(*(_polled(house.client(), queue) for queue in queues))
+        waiting = [queue for queue, found in zip(queues, polled, strict=True) if not found]
         state = {"status": "waiting" if waiting else "ready", "waiting_for": waiting}
         return JSONResponse(state, status_code=503 if waiting else 200)
 
@@ -68,7 +90,35 @@ def door(house: House) -> FastAPI:
 async def _tell_error(_: Request, error: Exception) -> JSONResponse:
     status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
     headers = {"Retry-After": "5"} if status == 503 else {}  # noqa: PLR2004  service unavailable
-    return JSONResponse({"error": str(error)}, status_code=status, headers=headers)
+    return _problem(str(error), status, headers)
+
+
+async def _tell_mistakes(_: Request, error: Exception) -> JSONResponse:
+    wrong: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    unreadable = any(mistake["type"] == "json_invalid" for mistake in wrong)
+    return _problem("; ".join(map(_mistake, wrong)), 400 if unreadable else 422)
+
+
+def _mistake(wrong: dict[str, Any]) -> str:
+    """One mistake in a request as people say it: ``limit: should be at most 1000``."""
+    if wrong["type"] == "json_invalid":
+        return f"the body is not JSON: {wrong['ctx']['error']} at character {wrong['loc'][-1]}"
+    place = ".".join(str(part) for part in wrong["loc"][1:]) or str(wrong["loc"][0])
+    return f"{place}: {wrong['msg']}"
+
+
+async def _tell_http(request: Request, error: Exception) -> JSONResponse:
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    what = error.detail if isinstance(error, HTTPException) else str(error)
+    return _problem(f"{request.method} {request.url.path}: {what}", status, dict(headers or {}))
+
+
+async def _tell_failure(_: Request, error: Exception) -> JSONResponse:
+    return _problem(f"a mistake of Aitia's own ({type(error).__name__}); the door's log has its trace", 500)
+
+
+def _problem(what: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(Problem(error=what).model_dump(), status_code=status, headers=headers)
 
 
 async def _polled(client: Client, queue: str) -> bool:
@@ -79,6 +129,7 @@ async def _polled(client: Client, queue: str) -> bool:
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     )
     try:
-        return bool((await client.workflow_service.describe_task_queue(request)).pollers)
+        answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWERS_WITHIN)
     except RPCError:
         return False
+    return bool(answer.pollers)

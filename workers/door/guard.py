@@ -17,21 +17,33 @@ class Guard:
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self.app = app
-        self.expected = f"Bearer {token}".encode()
+        self.token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN or self._knows(Headers(scope=scope)):
+        if scope["type"] == "lifespan" or _is_open(scope) or self._knows(Headers(scope=scope)):
             await self.app(scope, receive, send)
-            return
-        body = json.dumps({"error": f"no valid token: {_HINT}"}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"www-authenticate", b'Bearer realm="aitia"'),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        elif scope["type"] == "http":
+            await _refuse(send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": "no valid token"})
 
     def _knows(self, headers: Headers) -> bool:
-        given = headers.get("authorization", "").encode()
-        return hmac.compare_digest(given, self.expected)
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        # Headers are decoded as Latin-1, so this gives back the very bytes that were sent.
+        same = hmac.compare_digest(given.strip().encode("latin-1"), self.token)
+        return same and scheme.lower() == "bearer"
+
+
+def _is_open(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["path"] in OPEN
+
+
+async def _refuse(send: Send) -> None:
+    body = json.dumps({"error": f"no valid token: {_HINT}"}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"www-authenticate", b'Bearer realm="aitia"'),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
