@@ -68,7 +68,8 @@ class Fleet:
 
     def jobs(self, topology: Topology) -> list[Job]:
         """The cases of a topology that are still to be recorded; a case keeps its number in any selection."""
-        done = {(attempt.topology, attempt.case) for attempt in read_report(self.out)}
+        report = read_report(self.out)
+        done = {(attempt.topology, attempt.case) for attempt in report if attempt.outcome != "disturbed"}
         faults = enumerate(choose(topology, self.seed), start=1)
         jobs = [Job(f"case_{n:03}", fault) for n, fault in faults if kind_of(fault) in self.kinds]
         return [job for job in jobs if (topology.name, job.case) not in done]

@@ -8,6 +8,7 @@ shop and cried.
 import csv
 import json
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,16 +39,21 @@ report).
 
 
 class Quiet(Fact):
-    """A quiet stretch: from when to when, how often the watch looked, and what it cried without reason."""
+    """A quiet stretch: from when to when, how often the watch looked, and what it cried without reason.
+
+    ``load`` is the machine's highest load average meanwhile: an alarm on a machine that others overload is
+    not without reason.
+    """
 
     start: float
     end: float
     looks: int = 0
     alarms: tuple[str, ...] = ()
+    load: float = 0.0
 
 
 class Attempt(Fact):
-    """What came of one fault; ``outcome`` is recorded or missed.
+    """What came of one fault: ``outcome`` is recorded, missed, or disturbed (by an alarm from before it).
 
     ``alarm_after`` (s) counts from the fault, ``onset_error`` (s) is the alert's onset minus the fault's
     time, ``load`` is the machine's load average at the alarm, ``decoy`` the service that somebody changed
@@ -113,13 +119,14 @@ def line(attempt: Attempt) -> str:
 
 
 def _by_fault(attempts: Sequence[Attempt]) -> Iterator[str]:
-    yield "| fault | recorded | missed | alarm after: median s | longest s |"
-    yield "|---|---:|---:|---:|---:|"
+    yield "| fault | recorded | missed | disturbed | alarm after: median s | longest s |"
+    yield "|---|---:|---:|---:|---:|---:|"
     for fault in sorted({a.fault for a in attempts}):
         mine = [a for a in attempts if a.fault == fault]
-        after = [a.alarm_after for a in mine if a.alarm_after is not None]
+        n = Counter(a.outcome for a in mine)
+        after = [a.alarm_after for a in mine if a.alarm_after is not None and a.outcome == "recorded"]
         times = f"{statistics.median(after):.0f} | {max(after):.0f}" if after else "- | -"
-        yield f"| {fault} | {len(after)} | {len(mine) - len(after)} | {times} |"
+        yield f"| {fault} | {n['recorded']} | {n['missed']} | {n['disturbed']} | {times} |"
 
 
 def _quiet(attempts: Sequence[Attempt]) -> Iterator[str]:
@@ -132,7 +139,8 @@ def _quiet(attempts: Sequence[Attempt]) -> Iterator[str]:
         f"without reason, in {len(cried)} of {len(attempts)} quiet stretches."
     )
     for attempt in cried:
-        yield f"- {attempt.topology}, before {attempt.case}: {attempt.quiet.alarms[0]}"
+        load = f" (load {attempt.quiet.load:.0f})" if attempt.quiet.load else ""
+        yield f"- {attempt.topology}, before {attempt.case}{load}: {attempt.quiet.alarms[0]}"
 
 
 def _write_index(folder: Path, attempts: Sequence[Attempt]) -> None:

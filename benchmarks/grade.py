@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ConfigDict
@@ -218,7 +218,7 @@ def _as_json(graded: dict[str, list[Grade]]) -> str:
 def main(
     roots: Annotated[list[Path], typer.Argument(metavar="ROOT...", help="folders with sets of cases")],
     *,
-    lines: Annotated[bool, typer.Option("--wrong", help="a line for each case that is wrong")] = False,
+    wrong: Annotated[bool, typer.Option("--wrong", help="a line for each case that is wrong")] = False,
     every: Annotated[bool, typer.Option("--all", help="a line for each case")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
@@ -227,19 +227,19 @@ def main(
     if not sets:
         typer.echo("aitia: no cases with alert.json and truth.json there", err=True)
         raise typer.Exit(2)
+    grade_case(next(iter(sets.values()))[0])  # the first one also pays for loading the libraries
     graded = {name: [grade_case(case) for case in cases] for name, cases in sets.items()}
     if as_json:
         typer.echo(_as_json(graded))
         return
-    shown: Literal["all", "wrong", ""] = "all" if every else "wrong" if lines else ""
-    for name, grades in graded.items():
-        for grade in grades:
-            if shown == "all" or (shown == "wrong" and not grade.right):
-                typer.echo(_line(name, grade))
-    whole = [summarize(name, grades) for name, grades in graded.items()]
+    told = [(name, grade) for name, grades in graded.items() for grade in grades]
+    for name, grade in told:
+        if every or (wrong and not grade.right):
+            typer.echo(_line(name, grade))
+    summaries = [summarize(name, grades) for name, grades in graded.items()]
     if len(graded) > 1:
-        whole.append(summarize("all", [grade for grades in graded.values() for grade in grades]))
-    typer.echo("\n".join(_table(whole)))
+        summaries.append(summarize("all", [grade for _, grade in told]))
+    typer.echo("\n".join(_table(summaries)))
 
 
 if __name__ == "__main__":

@@ -61,8 +61,10 @@ def _pool_size(topology: Topology, dice: random.Random) -> Iterator[Mischief]:
     for name in felt(topology):
         wanted = dice.uniform(1.4, 2.5)  # workers needed, where there is one
         recycle = (wanted / rate[name] - held[name]) * 1000
-        usual = topology.service(name).pool.recycle_ms
-        change = PoolSize(setting="pool_size", size=1, recycle_ms=round(min(max(recycle, usual), 5000.0)))
+        slower = recycle > topology.service(name).pool.recycle_ms
+        change = PoolSize(
+            setting="pool_size", size=1, recycle_ms=round(min(recycle, 5000.0)) if slower else None
+        )
         yield BadConfig(kind="bad_config", service=name, change=change, message="Tune the pool of {service}")
 
 

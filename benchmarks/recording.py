@@ -40,9 +40,9 @@ CHANGES_BEFORE = 900.0
 DECOYS = {True: 0.2, False: 0.4}  # how often a harmless change comes first, by: the fault is a commit
 _WARM_UP = 5.0
 _HEALTHY_WITHIN = 90.0
-_CALM = 20.0  # no fault is made until the watch has been silent for so long
-_UNREST = 180.0
+_UNREST = 300.0
 _BUCKET = 5.0
+_EARLY = 10.0  # what began so long before the fault is not of it
 
 
 class Stopped(Exception):
@@ -50,7 +50,7 @@ class Stopped(Exception):
 
 
 class NotHealed(Exception):
-    """The shop did not get well again after the cure."""
+    """The shop did not get well again, or does not come to rest."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,10 @@ class Recorder:
         return Broken(fault, began, quiet, usual, decoy)
 
     def record(self, case: str, broken: Broken) -> tuple[Attempt, Alert | None]:
-        """Wait for the alarm and write the case; without an alarm there is none."""
+        """Wait for the alarm and write the case; without an alarm of this fault there is none."""
         alert = self._alarm(broken.began)
         attempt = told(self.stage.topology.name, case, broken, alert)
-        if alert is not None:
+        if alert is not None and attempt.outcome == "recorded":
             self.stage.pause(LINGER)
             self._cut(attempt, broken, alert)
         return attempt, alert
@@ -133,23 +133,29 @@ class Recorder:
             if time.monotonic() > deadline:
                 raise NotHealed(f"not well after {broken.fault.kind} was cured: {'; '.join(wrong)}")
             self.stage.pause(1.0)
-        onset = alert.began_at if alert is not None and alert.began_at is not None else broken.began
-        self._quiet_since = time.time()
-        self.watch.tainted.append(Window(start=min(onset, broken.began), end=self._quiet_since))
+        self._begin_quiet(after=min(broken.began, onset_of(alert)) if alert else broken.began)
 
     def _stay_quiet(self, seconds: float) -> Quiet:
-        """Look on for a while, and until the watch has been silent for some time."""
-        alarms, looks, silent_since = list[str](), 0, self._quiet_since
-        while True:
+        """Look on until it has been quiet for so long; raises ``NotHealed`` if it never is.
+
+        An alarm begins the quiet time anew: in production it would have opened an incident.
+        """
+        began, alarms, looks, load = self._quiet_since, list[str](), 0, 0.0
+        while (now := time.time()) - self._quiet_since < seconds:
+            if now - began > _UNREST:
+                raise NotHealed(f"it does not come to rest: {alarms[-1]}")
             self.stage.pause(LOOK_EVERY)
-            looks += 1
-            now, alert = time.time(), self.watch.look()
+            looks, load = looks + 1, max(load, os.getloadavg()[0])
+            alert = self.watch.look()
             if alert is not None:
                 alarms.append(alert.summary)
-                silent_since = now
-            passed = now - self._quiet_since
-            if passed >= seconds and (now - silent_since >= _CALM or passed >= _UNREST):
-                return Quiet(start=self._quiet_since, end=now, looks=looks, alarms=tuple(alarms))
+                self._begin_quiet(after=onset_of(alert))
+        return Quiet(start=began, end=now, looks=looks, alarms=tuple(alarms), load=round(load, 1))
+
+    def _begin_quiet(self, after: float) -> None:
+        """From now on it is quiet; what was since ``after`` was not."""
+        self._quiet_since = time.time()
+        self.watch.tainted.append(Window(start=min(after, self._quiet_since), end=self._quiet_since))
 
     def _harmless_change(self, fault: Mischief, dice: random.Random) -> str:
         """Perhaps somebody gives a service a slightly longer queue; returns the service's name."""
@@ -175,7 +181,7 @@ class Recorder:
         return None
 
     def _cut(self, attempt: Attempt, broken: Broken, alert: Alert) -> None:
-        """Write the case folder: whole, or not at all."""
+        """Write the case: what an incident's snapshot would have held at this moment, and the truth."""
         now, onset = time.time(), onset_of(alert)
         connections = self.client.folder.home / "connections.d"
         changes = GitChanges(lambda: read_connections(connections))
@@ -183,19 +189,22 @@ class Recorder:
         reference = FolderSnapshots(snapshots).cut(
             self.receiver.store,
             alert,
-            Window(start=min(broken.quiet.start, onset - 2 * _BUCKET), end=onset - _BUCKET),
+            Window(start=min(self._quiet_since, onset - 2 * _BUCKET), end=onset - _BUCKET),
             Window(start=onset, end=now),
             changes.changes(Window(start=onset - CHANGES_BEFORE, end=now)),
         )
-        folder = snapshots / reference
-        head = json.loads((folder / "alert.json").read_text()) | {"case_id": attempt.case}
-        (folder / "alert.json").write_text(json.dumps(head, indent=1) + "\n")
         truth = truth_of(self.client.get("/truth")["root_causes"], broken, attempt)
-        (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
-        place = self.stage.out / attempt.case
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(place, ignore_errors=True)  # of an attempt that was never noted
-        folder.rename(place)
+        settle(snapshots / reference, self.stage.out / attempt.case, truth)
+
+
+def settle(snapshot: Path, place: Path, truth: dict[str, Any]) -> None:
+    """Make a snapshot a case: a neutral id, the truth beside it, and moved to its place as a whole."""
+    alert = json.loads((snapshot / "alert.json").read_text(encoding="utf-8")) | {"case_id": place.name}
+    (snapshot / "alert.json").write_text(json.dumps(alert, indent=1) + "\n", encoding="utf-8")
+    (snapshot / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)  # of an attempt that was never noted
+    snapshot.rename(place)
 
 
 def onset_of(alert: Alert) -> float:
@@ -218,7 +227,7 @@ def told(topology: str, case: str, broken: Broken, alert: Alert | None) -> Attem
     if alert is None:
         return attempt
     seen = {
-        "outcome": "recorded",
+        "outcome": "recorded" if onset_of(alert) >= broken.began - _EARLY else "disturbed",
         "symptom": alert.symptom.service or "",
         "signal": alert.symptom.signal,
         "alarm_after": round(alert.raised_at - broken.began, 1),
@@ -249,6 +258,7 @@ def truth_of(causes: list[dict[str, Any]], broken: Broken, attempt: Attempt) -> 
 def complaints(status: dict[str, Any], usual: dict[str, float]) -> list[str]:
     """What is still wrong with a shop: a service down, requests failed, or much slower than before."""
     now = slowest(status["customers"])
+    broken = [f"{fault['service']} still has {fault['fault']}" for fault in status["faults"]]
     down = [f"{seen['service']} is down" for seen in status["services"] if not seen["healthy"]]
     failed = [f"{f['failed']} of {f['service']} failed" for f in status["customers"] if f["failed"]]
     slow = [
@@ -256,7 +266,7 @@ def complaints(status: dict[str, Any], usual: dict[str, float]) -> list[str]:
         for entry, before in usual.items()
         if now.get(entry, 0.0) > 1.5 * before + 30.0
     ]
-    return down + failed + slow
+    return broken + down + failed + slow
 
 
 def slowest(fares: list[dict[str, Any]]) -> dict[str, float]:

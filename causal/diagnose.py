@@ -14,7 +14,7 @@ from causal import missing
 from causal.calibrate import calibrated
 from causal.counterfactual import minimal_set
 from causal.evidence import Alert, Anomaly, Diagnosis, Evidence, Hypothesis, Priors
-from causal.graph import LEAK, Surroundings, causal_graph, reach, strength, surroundings
+from causal.graph import LEAK, Surroundings, causal_graph, leak, reach, strength, surroundings
 from causal.naming import CHANGES, entity_of, fault_of, next_check
 from causal.network import MOST, UNOBSERVED, Network, Observation, posterior
 from causal.signals import SIGNALS
@@ -76,11 +76,11 @@ def examine(view: View, anomalies: Sequence[Anomaly], priors: Priors) -> Case:
 
 def connect(case: Case) -> Network:
     """The network: which suspect's fault would show in which finding, and in the symptom."""
-    heaviest = max((person.weight for person in case.people), default=0.0)
+    heaviest = max((person.peak for person in case.people), default=0.0)
     observations = [
         Observation(
             evidence=finding.evidence,
-            leak=LEAK,
+            leak=leak(case.around, finding, case.found),
             causes={
                 person.service: chance
                 for person in case.people

@@ -38,6 +38,8 @@ _TOLERANCE = 12.0
 _TOO_EARLY = 0.2
 _ALIVE = 0.25
 _LIVE_CALLS = 3
+_MANY_CALLS = 5
+_SHARED = 0.6
 _OTHER_KIND = 0.6
 _SMALLEST = 0.2
 _FAILURES = ("errors", "availability")
@@ -100,9 +102,21 @@ def strength(
     return chance * _TOO_EARLY, how
 
 
+def leak(around: Surroundings, finding: Finding, found: Sequence[Finding]) -> float:
+    """The chance of a finding with no fault of any suspect.
+
+    Where gaps have risen on most calls at once, something that all services share is slow (their host, the
+    network, the collector): a gap then says little about the two services that it lies between.
+    """
+    if finding.kind not in ("gap", "time") or len(around.heard) < _MANY_CALLS:
+        return LEAK
+    risen = sum(1 for f in found if f.kind == "gap" and (f.caller, f.callee) in around.heard)
+    return max(LEAK, _SHARED * (risen / len(around.heard)) ** 2)
+
+
 def reach(around: Surroundings, suspect: Suspect, symptom: Symptom, heaviest: float) -> float:
     """The chance that a fault of the suspect brings the symptom about: a path, and enough of its kind."""
-    share = min(1.0, suspect.weight / heaviest) if heaviest > 0 else 0.0
+    share = min(1.0, suspect.peak / heaviest) if heaviest > 0 else 0.0
     size = _SMALLEST + (1.0 - _SMALLEST) * share
     slow, wrong = suspect.kinds & {"time", "gap"}, suspect.kinds & {"errors", "lost", "output"}
     fits = _OTHER_KIND if (symptom.signal in _FAILURES and slow and not wrong) else 1.0
@@ -191,7 +205,8 @@ def _alike(
 def _given_up(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple[float, str]:
     """A call that two others had between them: explained by what the callee waits for, if anything."""
     below = suspect.service in around.below(finding.callee)
-    if below and suspect.kinds & {"time", "gap"} and finding.chief.signal == "gave_up":
+    waiting = finding.chief.signal == "gave_up" or finding.callee in around.alive
+    if below and suspect.kinds & {"time", "gap"} and finding.kind == "lost" and waiting:
         return 0.8, "waits for it"
     return _side_effect(suspect, finding) * (1.0 if below else 0.3), "side effect"
 
@@ -207,7 +222,7 @@ def _elsewhere(around: Surroundings, suspect: Suspect, finding: Finding) -> tupl
     ):
         return _QUEUE, "keeps its workers busy"
     if finding.kind == "requests":
-        return max(_side_effect(suspect, finding), 0.3), "answers differently"
+        return max(_side_effect(suspect, finding), 0.6 if slow else 0.3), "answers differently"
     return _side_effect(suspect, finding), "side effect"
 
 

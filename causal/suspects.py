@@ -78,11 +78,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A service that may be at fault; ``weight`` sums up the findings on it."""
+    """A service that may be at fault; ``weight`` sums up the findings on it, ``peak`` is the heaviest."""
 
     service: str
     prior: float
     weight: float
+    peak: float
     onset: float | None
     change: Change | None
     freshness: float
@@ -141,6 +142,7 @@ def suspects(view: View, found: Sequence[Finding], priors: Priors, most: int) ->
                 service=service,
                 prior=_prior(service, freshness, priors),
                 weight=_weight(mine),
+                peak=max((f.weight for f in mine), default=0.0),
                 onset=min((f.onset for f in mine if f.onset is not None), default=None),
                 change=changes.get(service),
                 freshness=freshness,

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from importlib.metadata import entry_points
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from causal.errors import AitiaError
+from playbooks.words import plain_lines
 from workers.commands import audit, diagnose, incidents, playbook
 from workers.policies import LEARNING, METRIC, REMEDIATION, ROOT_CAUSE
 from workers.settings import read_settings
 
 EXTENSIONS = "aitia.commands"
 
+
+class _Told(TyperGroup):
+    """Commands whose errors of our own are told on stderr, with exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AitiaError as error:
+            typer.echo("aitia: " + "\n".join(plain_lines(str(error))), err=True)
+            raise typer.Exit(1) from error
+
+
 app = typer.Typer(
     name="aitia",
+    cls=_Told,
     help="Finds why a running system broke, fixes it, and proves what it did.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -69,11 +83,10 @@ diagnose.add_to(app)
 
 
 def main() -> None:
-    """Run the command line; our own errors are one line on stderr and exit code 1."""
+    """Run the command line with the commands that others add to it."""
     for extension in sorted(entry_points(group=EXTENSIONS), key=lambda entry: entry.name):
-        app.add_typer(extension.load(), name=extension.name)
-    try:
-        app()
-    except AitiaError as error:
-        typer.echo(f"aitia: {error}", err=True)
-        sys.exit(1)
+        try:
+            app.add_typer(extension.load(), name=extension.name)
+        except (ImportError, AttributeError) as error:
+            typer.echo(f"aitia: the commands {extension.name} cannot be loaded: {error}", err=True)
+    app(prog_name="aitia")

@@ -12,7 +12,7 @@ from temporalio import activity
 
 from causal.correlate import correlate, neighbourhood
 from causal.detect import Detector, detect, verify
-from causal.evidence import Alert, Change, Window
+from causal.evidence import Alert, Anomaly, Change, Window
 from causal.rollup import Rollup, roll_up
 from integrations.ports import ChangeSource, Incidents
 from integrations.snapshots import FolderSnapshots
@@ -97,15 +97,19 @@ class MetricAgent:
     def _look(self) -> tuple[Rollup, tuple[Alert, ...]]:
         now = self.clock()
         rollup = self.rolling.until(now)
-        anomalies = detect(rollup, now, tainted=self._tainted(now), detector=self.detector)
-        return rollup, correlate(anomalies, rollup.calls, now=now)
+        return rollup, correlate(self._anomalies(rollup, now), rollup.calls, now=now)
+
+    def _anomalies(self, rollup: Rollup, now: float) -> tuple[Anomaly, ...]:
+        """What is unwell now; a running incident makes nobody blind for another one."""
+        over = self._tainted(now, running=False)
+        return detect(rollup, now, tainted=over, detector=self.detector)
 
     def _onset(self, alert: Alert, now: float) -> float:
         """When the trouble began: what the alert says, or earlier where the detectors saw it earlier."""
         told = alert.began_at if alert.began_at is not None else alert.raised_at - UNKNOWN_ONSET_SECONDS
         if alert.source == "watch":
             return told
-        seen = detect(self.rolling.until(now), now, tainted=self._tainted(now), detector=self.detector)
+        seen = self._anomalies(self.rolling.until(now), now)
         onsets = [anomaly.onset for anomaly in seen if anomaly.onset is not None]
         return min([told, *onsets])
 
@@ -122,10 +126,12 @@ class MetricAgent:
         found = [change for source in self.changes for change in source.changes(window)]
         return tuple(sorted(found, key=lambda change: (change.at, change.id)))
 
-    def _tainted(self, now: float) -> tuple[Window, ...]:
-        """Times that are known not to be quiet: the incidents so far."""
+    def _tainted(self, now: float, *, running: bool = True) -> tuple[Window, ...]:
+        """Times that are known not to be quiet: the incidents so far, with or without those still running."""
         spans = []
         for ticket in self.incidents.all(limit=50):
+            if ticket.ended_at is None and not running:
+                continue
             began = ticket.alert.began_at or ticket.opened_at - UNKNOWN_ONSET_SECONDS
             until = ticket.ended_at or now
             spans.append(Window(start=min(began, until), end=until))

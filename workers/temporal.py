@@ -7,12 +7,14 @@ import asyncio
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
-from temporalio.service import RPCError
+from temporalio.service import RetryConfig, RPCError
 
 from causal.errors import Unavailable
 from workers.settings import Settings
 
 CONNECT_WITHIN_SECONDS = 60.0
+# Whoever asks the door is soon told to come again; activities have policies of their own.
+RETRIES = RetryConfig(max_elapsed_time_millis=3000)
 
 
 async def connect(settings: Settings, *, within: float = CONNECT_WITHIN_SECONDS) -> Client:
@@ -33,6 +35,8 @@ async def connect(settings: Settings, *, within: float = CONNECT_WITHIN_SECONDS)
 async def _patiently(config: ClientConnectConfig) -> Client:
     while True:
         try:
-            return await Client.connect(**config, data_converter=pydantic_data_converter)
+            return await Client.connect(
+                **config, data_converter=pydantic_data_converter, retry_config=RETRIES
+            )
         except (RPCError, RuntimeError):  # the SDK says RuntimeError for a connection refused
             await asyncio.sleep(0.3)

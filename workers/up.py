@@ -105,7 +105,7 @@ async def run(settings: Settings, tell: Tell) -> None:
         if stop.is_set():
             return
         run_file = settings.home / "run.json"
-        write = partial(_write_run_file, run_file, parts, server)
+        write = partial(_write_run_file, run_file, door_url(settings, parts), parts, server)
         write()
         stack.callback(run_file.unlink, missing_ok=True)
         _say_where(settings, parts, server, tell)
@@ -194,9 +194,10 @@ def _free_port(host: str) -> int:
 
 
 def door_url(settings: Settings, parts: dict[str, Part]) -> str:
-    """Where the door listens."""
-    host = "127.0.0.1" if settings.door_host == "0.0.0.0" else settings.door_host  # noqa: S104  only compared
-    return f"http://{host}:{parts['door'].environment['AITIA_DOOR_PORT']}"
+    """Where the door listens, as this machine reaches it."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only compared
+    host = everywhere.get(settings.door_host, settings.door_host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{parts['door'].environment['AITIA_DOOR_PORT']}"
 
 
 async def _until_ready(settings: Settings, parts: dict[str, Part], stop: asyncio.Event) -> None:
@@ -226,12 +227,12 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:].strip() or "(its log is empty)"
 
 
-def _write_run_file(path: Path, parts: dict[str, Part], server: DevServer | None) -> None:
+def _write_run_file(path: Path, url: str, parts: dict[str, Part], server: DevServer | None) -> None:
     pids = {word: part.process.pid for word, part in parts.items() if part.process}
     environment = parts["door"].environment
     content = {
         "pid": os.getpid(),
-        "door": {"url": f"http://127.0.0.1:{environment['AITIA_DOOR_PORT']}", "pid": pids.get("door")},
+        "door": {"url": url, "pid": pids.get("door")},
         "temporal": {
             "address": environment["TEMPORAL_ADDRESS"],
             "ui": server.ui if server else None,

@@ -1,5 +1,4 @@
-"""Errors where they begin: a failed span none of whose children failed; what is above only passes
-them on.
+"""Errors where they begin: a failed span none of whose children failed; the rest only pass them on.
 
 Three ways to fail at the source are told apart. ``own_errors``: a service's own work failed.
 ``unanswered``: a call failed and the callee shows no span of it (nobody there, or the wrong

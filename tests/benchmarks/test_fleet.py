@@ -44,6 +44,11 @@ def test_what_the_watch_missed_is_not_tried_again(fleet: Fleet) -> None:
     assert "case_001" not in {job.case for job in fleet.jobs(SHOP)}
 
 
+def test_what_was_disturbed_is_tried_again(fleet: Fleet) -> None:
+    fleet.note(_attempt("case_001", "disturbed"))
+    assert "case_001" in {job.case for job in fleet.jobs(SHOP)}
+
+
 def test_a_case_keeps_its_number_in_a_selection_of_faults(fleet: Fleet) -> None:
     numbers = {kind_of(job.fault): job.case for job in fleet.jobs(SHOP)}
     fleet.kinds = ("errors",)

@@ -52,12 +52,12 @@ def test_the_index_lists_recorded_cases_only(out: Path) -> None:
 
 
 def test_figures_count_what_was_missed() -> None:
-    assert "| errors | 0 | 1 | - | - |" in figures([SEEN, MISSED])
+    assert "| errors | 0 | 1 | 0 | - | - |" in figures([SEEN, MISSED])
 
 
 def test_figures_tell_how_late_the_watch_was() -> None:
     slow = SEEN.model_copy(update={"case": "case_003", "alarm_after": 45.0})
-    assert "| latency | 2 | 0 | 30 | 45 |" in figures([SEEN, slow])
+    assert "| latency | 2 | 0 | 0 | 30 | 45 |" in figures([SEEN, slow])
 
 
 def test_figures_count_alarms_on_quiet_shops() -> None:

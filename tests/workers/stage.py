@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from causal.evidence import (
@@ -124,7 +125,7 @@ class Script:
     async def diagnose(self, seen: Observation) -> Diagnosis:
         del seen
         if self.engine_fails:
-            raise ZeroDivisionError("the engine divides by zero")
+            raise ApplicationError("the engine divides by zero", non_retryable=True)  # it would fail for ever
         return self.diagnosis
 
     @activity.defn(name="verify")

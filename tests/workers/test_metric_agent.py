@@ -1,4 +1,4 @@
-"""The metric agent's eyes: what it opens an incident for, what it freezes, and when it believes in recovery."""
+"""The metric agent: what it opens an incident for, what it freezes, and when it believes in recovery."""
 
 from __future__ import annotations
 
@@ -192,6 +192,25 @@ async def test_a_second_look_tells_the_incident_nothing(watching: Ward, client: 
     assert [e for e in history.events if e.HasField("workflow_execution_signaled_event_attributes")] == []
 
 
+async def test_a_running_incident_hides_no_other_one(watching: Ward) -> None:
+    watching.see(T0, NOW, system="-b")
+    watching.see(BROKE, NOW + 20, fails=True)
+    first = await watching.agent.watch()
+    watching.see(NOW, NOW + 20, fails=True, system="-b")
+    watching.clock.now += 20
+    assert len({*first, *await watching.agent.watch()}) == 2
+
+
+async def test_the_failures_of_an_ended_incident_open_no_other_one(watching: Ward) -> None:
+    watching.see(BROKE, NOW, fails=True)
+    [incident] = await watching.agent.watch()
+    watching.see(NOW, NOW + 10)
+    ended = watching.incidents.get(incident).model_copy(update={"ended_at": NOW + 10})
+    watching.incidents.put(ended)
+    watching.clock.now = NOW + 10
+    assert await watching.agent.watch() == ()
+
+
 async def test_a_look_while_temporal_is_away_is_made_up_for_by_the_next(
     client: Client, tmp_path: Path
 ) -> None:
@@ -225,6 +244,12 @@ def test_observing_again_at_the_same_moment_makes_the_same_snapshot(broken: Ward
 
 def test_trouble_that_began_before_its_alert_is_in_the_window(broken: Ward) -> None:
     assert broken.observe(began_at=NOW).window.start <= BROKE + 5
+
+
+def test_trouble_that_its_own_incident_covers_is_still_dated(broken: Ward) -> None:
+    alert = broken.alert(began_at=BROKE + 15)
+    opened = broken.incidents.open_or_join(alert, frozenset(), 0.0)
+    assert broken.agent.observe(Incident(id=opened.incident, alert=alert)).window.start <= BROKE + 5
 
 
 def test_the_time_of_an_earlier_incident_is_not_quiet_time(broken: Ward) -> None:

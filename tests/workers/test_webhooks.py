@@ -122,7 +122,7 @@ def test_a_resolved_alert_whose_incident_never_started_is_no_error(opened: OpenD
 
 
 async def test_a_notification_with_many_twins_is_one_incident(
-    opened: OpenDoor, module_client: Client
+    opened: OpenDoor,
 ) -> None:
     before = len(opened.house.incidents.all(1000))
     headers = {"Authorization": f"Bearer {opened.house.settings.token()}"}

@@ -16,6 +16,7 @@ from causal.errors import AitiaError
 from causal.evidence import Alert, Diagnosis
 from integrations.sources import read_any
 from playbooks.render import diagnosis_markdown, diagnosis_text
+from playbooks.words import plain_lines
 
 USAGE = 2
 
@@ -38,8 +39,8 @@ def diagnose_files(
 ) -> None:
     """Say why a recorded incident happened. Exit code 1 if any case could not be read, 2 for wrong usage."""
     cases = list(_cases(paths))
-    if as_json and (as_lines or len(cases) != 1):
-        typer.echo(f"aitia: --json is for one case, these are {len(cases)}; use --jsonl", err=True)
+    if mistake := _wrong_usage(len(cases), as_json=as_json, as_lines=as_lines, markdown=markdown):
+        typer.echo(f"aitia: {mistake}", err=True)
         raise typer.Exit(USAGE)
     failed = False
     for number, path in enumerate(cases, start=1):
@@ -47,7 +48,7 @@ def diagnose_files(
             typer.echo(f"\r{number}/{len(cases)} {path.name} ", err=True, nl=False)
         try:
             alert, verdict, took = _timed(path, fault_start)
-        except AitiaError as error:
+        except Exception as error:  # noqa: BLE001  the outermost handler of a case: the others go on
             failed = True
             _tell_failure(path, error, as_lines=as_lines)
             continue
@@ -56,17 +57,25 @@ def diagnose_files(
         raise typer.Exit(1)
 
 
+def _wrong_usage(cases: int, *, as_json: bool, as_lines: bool, markdown: bool) -> str:
+    if as_json + as_lines + markdown > 1:
+        return "choose one of --json, --jsonl and --markdown"
+    return f"--json is for one case, these are {cases}; use --jsonl" if as_json and cases != 1 else ""
+
+
 def _cases(paths: list[Path]) -> Iterator[Path]:
-    """Each path, or the cases in it where it is a folder of cases; folders named ``_…`` hold no cases."""
-    for path in paths:
+    """Each path, or the cases in it where it is a folder of cases."""
+    for path in map(Path.resolve, paths):
         if not path.exists():
             typer.echo(f"aitia: there is no {path}", err=True)
             raise typer.Exit(USAGE)
-        inside = sorted(alert.parent for alert in path.glob("*/alert.json")) if path.is_dir() else []
-        if inside and not (path / "alert.json").exists():
-            yield from (case for case in inside if not case.name.startswith("_"))
-        else:
-            yield path
+        is_folder_of_cases = not (path / "alert.json").exists() and any(path.glob("*/alert.json"))
+        yield from sorted(filter(_is_case, path.iterdir())) if is_folder_of_cases else [path]
+
+
+def _is_case(folder: Path) -> bool:
+    """Whether a folder among cases is one; one that lost its alert.json is a broken case."""
+    return folder.is_dir() and not folder.name.startswith((".", "_"))
 
 
 def _timed(path: Path, fault_start: float | None) -> tuple[Alert, Diagnosis, float]:
@@ -76,10 +85,12 @@ def _timed(path: Path, fault_start: float | None) -> tuple[Alert, Diagnosis, flo
     return alert, verdict, time.perf_counter() - started
 
 
-def _tell_failure(path: Path, error: AitiaError, *, as_lines: bool) -> None:
+def _tell_failure(path: Path, error: Exception, *, as_lines: bool) -> None:
+    ours = isinstance(error, AitiaError)
+    what = str(error) if ours else f"{path}: a mistake of Aitia's own, {type(error).__name__}: {error}"
     if as_lines:
-        typer.echo(json.dumps({"case_id": path.name, "engine": ENGINE, "error": str(error)}))
-    typer.echo(f"aitia: {error}", err=True)
+        typer.echo(json.dumps({"case_id": path.name, "engine": ENGINE, "error": what}))
+    typer.echo("aitia: " + "\n".join(plain_lines(what)), err=True)
 
 
 def _shown(

@@ -16,15 +16,18 @@ _KINDS: dict[int, type[AitiaError]] = {404: NotFound, 409: Conflict, 503: Unavai
 def ask_door(method: str, path: str, **parts: Any) -> Any:
     """One request to the API; gives the decoded answer, raises our own errors with the door's words."""
     settings = read_settings()
-    headers = {"Authorization": f"Bearer {settings.token()}"}
     url = door_url(settings)
+    headers = {"Authorization": f"Bearer {settings.token()}"}
     try:
         answer = httpx.request(method, f"{url}/api{path}", headers=headers, timeout=30.0, **parts)
-    except httpx.HTTPError as error:
+        told = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(f"the door at {url} does not answer ({error}); is `aitia up` running?") from error
+    except ValueError as error:
+        raise Unavailable(f"what answers at {url} ({answer.status_code}) is no door of Aitia's") from error
     if answer.is_success:
-        return answer.json()
-    raise _KINDS.get(answer.status_code, AitiaError)(_words(answer))
+        return told
+    raise _KINDS.get(answer.status_code, AitiaError)(_words(told))
 
 
 def door_url(settings: Settings) -> str:
@@ -41,9 +44,5 @@ def door_url(settings: Settings) -> str:
         ) from None
 
 
-def _words(answer: httpx.Response) -> str:
-    try:
-        said = answer.json()
-    except ValueError:
-        return f"the door answered {answer.status_code}"
-    return str(said.get("error") or said.get("detail") or said)
+def _words(told: Any) -> str:
+    return str(told["error"]) if isinstance(told, dict) and "error" in told else str(told)

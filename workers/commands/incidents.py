@@ -5,24 +5,43 @@ from __future__ import annotations
 import getpass
 import json
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from causal.errors import NotFound
+from causal.errors import AitiaError, NotFound, Refused
 from playbooks.render import one_line, to_markdown, to_text
 from playbooks.ticket import Ticket
+from playbooks.words import plain
 from workers.commands.door_client import ask_door
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-By = Annotated[str, typer.Option(help="who answers", default_factory=getpass.getuser, show_default="you")]
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise Refused("this account has no name; say with --by who answers") from None
+
+
+By = Annotated[str, typer.Option(help="who answers", default_factory=_me, show_default="you")]
 
 
 def _known_incidents() -> list[str]:
-    return [incident["id"] for incident in ask_door("GET", "/incidents")]
+    return _ids("/incidents")
 
 
 def _open_approvals() -> list[str]:
-    return [approval["id"] for approval in ask_door("GET", "/approvals")]
+    return _ids("/approvals")
+
+
+def _ids(path: str) -> list[str]:
+    """What a shell may complete; nothing where no Aitia answers, for nobody asked to hear about that."""
+    try:
+        return [found["id"] for found in ask_door("GET", path)]
+    except AitiaError:
+        return []
 
 
 IncidentId = Annotated[str, typer.Argument(metavar="ID", autocompletion=_known_incidents)]
@@ -52,7 +71,7 @@ def show_incident(
     markdown: Annotated[bool, typer.Option(help="print Markdown")] = False,
 ) -> None:
     """Show one incident: what hurts, why, what is proposed, what was done."""
-    found = ask_door("GET", f"/incidents/{incident}")
+    found = ask_door("GET", f"/incidents/{quote(incident, safe='')}")
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
@@ -69,7 +88,7 @@ def list_approvals(*, as_json: AsJson = False) -> None:
     if not found:
         typer.echo("nothing waits for an answer")
     for approval in found:
-        typer.echo(f"{approval['id']}  {approval['title']}")
+        typer.echo(plain(f"{approval['id']}  {approval['title']}"))
 
 
 def approve(approval: ApprovalId, *, by: By, as_json: AsJson = False) -> None:
@@ -102,7 +121,7 @@ def _question(approval: str) -> dict[str, Any]:
         if approval in {question["id"], question["incident"]}:
             return question
     try:
-        known: dict[str, Any] = ask_door("GET", f"/approvals/{approval}")
+        known: dict[str, Any] = ask_door("GET", f"/approvals/{quote(approval, safe='')}")
     except NotFound:
         ids = ", ".join(question["id"] for question in waiting) or "nothing"
         raise NotFound(f"no approval {approval}; waiting for an answer: {ids}") from None

@@ -39,8 +39,20 @@ def list_playbooks(*, as_json: Json = False) -> None:
         typer.echo(f"{'':{widest}}        {' '.join(playbook.description.split())}")
 
 
+def _names() -> list[str]:
+    """What a shell may complete; nothing where the playbooks cannot be read."""
+    try:
+        return sorted(read_catalog(read_settings().playbook_folders, *_known()).playbooks)
+    except AitiaError:
+        return []
+
+
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="The playbook's name.")], *, as_json: Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="The playbook's name.", autocompletion=_names)],
+    *,
+    as_json: Json = False,
+) -> None:
     """Show one playbook as it was written, or as it was understood (--json)."""
     catalog = _catalog()
     try:
