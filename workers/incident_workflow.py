@@ -73,7 +73,10 @@ class IncidentWorkflow:
         """A duplicate or a related alert belongs to this incident."""
         known = {other.fingerprint for other in (self.incident.alert, *self.ticket.joined)}
         if alert.fingerprint in known:
-            await self.show("", duplicates=self.ticket.duplicates + 1)
+            count = self.ticket.duplicates + 1
+            self.ticket = self.ticket.model_copy(update={"duplicates": count})
+            if count.bit_count() == 1:  # shown ever more rarely, for repeats may come by the thousand
+                await self.show("")
             return
         await self.show(f"joined: {opened(alert)}", joined=(*self.ticket.joined, alert))
 
@@ -95,7 +98,8 @@ class IncidentWorkflow:
     async def investigate(self, incident: Incident) -> tuple[Observation, tuple[Proposal, ...]]:
         """Look until the verdict is sure enough to ask somebody, a few times at most."""
         for look in range(1, incident.looks + 1):
-            await workflow.sleep(incident.settle * look)  # more of the incident is more evidence
+            if incident.settle:
+                await workflow.sleep(incident.settle * look)  # more of the incident is more evidence
             seen, proposals = await self.understand(incident, look)
             if worth_more_than_showing(proposals):
                 break
@@ -104,7 +108,8 @@ class IncidentWorkflow:
     async def understand(self, incident: Incident, look: int) -> tuple[Observation, tuple[Proposal, ...]]:
         """Look, diagnose and plan, each with its audit row."""
         seen = await step(MetricAgent.observe, incident, READ)
-        await self.show(f"telemetry kept as {seen.snapshot}", status="diagnosing", snapshot=seen.snapshot)
+        kept = "; ".join((f"telemetry kept as {seen.snapshot}", *seen.missing))
+        await self.show(kept, status="diagnosing", snapshot=seen.snapshot)
 
         diagnosis = await self.diagnose(seen)
         facts = {"diagnosis": diagnosis.digest(), "snapshot": seen.snapshot}

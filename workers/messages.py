@@ -40,13 +40,17 @@ class Incident(Fact):
 
 
 class Observation(Fact):
-    """What the metric agent saw: a reference to frozen telemetry and the windows it covers."""
+    """What the metric agent saw: a reference to frozen telemetry and the windows it covers.
+
+    ``missing`` says in words what could not be asked for.
+    """
 
     incident: Incident
     alert: Alert
     snapshot: str
     baseline: Window
     window: Window
+    missing: tuple[str, ...] = ()
 
 
 class Diagnosed(Fact):

@@ -12,6 +12,7 @@ from temporalio import activity
 
 from causal.correlate import correlate, neighbourhood
 from causal.detect import Detector, detect, verify
+from causal.errors import AitiaError
 from causal.evidence import Alert, Anomaly, Change, Window
 from causal.rollup import Rollup, roll_up
 from integrations.ports import ChangeSource, Incidents
@@ -60,10 +61,15 @@ class MetricAgent:
         began = self._onset(incident.alert, now)
         alert = incident.alert.model_copy(update={"began_at": began})
         baseline, window = self._quiet_before(began), Window(start=began, end=max(now, began))
-        changes = self._changes(Window(start=began - CHANGES_BEFORE_SECONDS, end=window.end))
+        changes, missing = self._changes(Window(start=began - CHANGES_BEFORE_SECONDS, end=window.end))
         reference = self.snapshots.cut(self.rolling.store, alert, baseline, window, changes)
         return Observation(
-            incident=incident, alert=alert, snapshot=reference, baseline=baseline, window=window
+            incident=incident,
+            alert=alert,
+            snapshot=reference,
+            baseline=baseline,
+            window=window,
+            missing=missing,
         )
 
     @activity.defn
@@ -122,9 +128,16 @@ class MetricAgent:
                 return stretch
         return max(stretches, key=lambda stretch: stretch.seconds, default=Window(start=latest, end=latest))
 
-    def _changes(self, window: Window) -> tuple[Change, ...]:
-        found = [change for source in self.changes for change in source.changes(window)]
-        return tuple(sorted(found, key=lambda change: (change.at, change.id)))
+    def _changes(self, window: Window) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+        """The changes that the sources tell of; what could not be asked is said and holds nothing up."""
+        found: list[Change] = []
+        missing: list[str] = []
+        for source in self.changes:
+            try:
+                found += source.changes(window)
+            except AitiaError as error:
+                missing.append(f"changes could not be read: {error}")
+        return tuple(sorted(found, key=lambda change: (change.at, change.id))), tuple(missing)
 
     def _tainted(self, now: float, *, running: bool = True) -> tuple[Window, ...]:
         """Times that are known not to be quiet: the incidents so far, with or without those still running."""
