@@ -12,40 +12,15 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from pydantic import BaseModel
 
 from causal.errors import MalformedPlaybook, NotFound
 from causal.evidence import EntityKind, Fault, Hypothesis
+from playbooks.known import KnownActions, KnownChecks
 from playbooks.lint import broken_rules
 from playbooks.remedy import Cure, Playbook
 from playbooks.written import Problem, combined, read_as
 
 LIBRARY = Path(__file__).parent / "library"
-
-
-class KnownAction(Protocol):
-    """What is asked of an action here; `integrations.ports.Action` says the rest."""
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-    mutates: ClassVar[bool]
-
-    def target(self, params: Any) -> str: ...
-
-    def preview(self, params: Any) -> str: ...
-
-
-class KnownCheck(Protocol):
-    """What the catalogue needs to know of a check."""
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-
-
-KnownActions = Mapping[str, KnownAction]
-KnownChecks = Mapping[str, KnownCheck]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from playbooks.remedy import Call, Playbook, Step
 from playbooks.written import Document, Path, Problem, nearest
 
 if TYPE_CHECKING:
-    from playbooks.catalog import KnownActions, KnownChecks
+    from playbooks.known import KnownActions, KnownChecks
 
 Finding = tuple[Path, str]
 

@@ -14,7 +14,8 @@ from integrations.actions import standard_actions, standard_checks
 from integrations.connections import Connections
 from integrations.memory_actions import MemoryAction, MemoryCheck, MemoryUndo
 from integrations.ports import Actions, Checks, by_name
-from playbooks.catalog import Catalog, KnownAction, read_playbook
+from playbooks.catalog import Catalog, read_playbook
+from playbooks.known import KnownAction
 from playbooks.lookups import UrlPath
 from playbooks.remedy import Plan, PlannedStep, Written
 
