@@ -33,8 +33,8 @@ demo: ready  ## break a real shop and watch it being healed (ARGS=--yes asks not
 bench: ready  ## measure the engine against recorded incidents
 	@.venv/bin/aitia bench $(ARGS)
 
-fleet: ready  ## record incidents of our own (ARGS="--out DIR --shops 2")
-	@.venv/bin/python -m benchmarks.fleet $(ARGS)
+fleet: ready  ## record incidents of our own into fleet/ (about an hour; ARGS="--limit 5")
+	@.venv/bin/python -m benchmarks.fleet --out fleet $(ARGS)
 
 lock:  ## pin the packages anew, with hashes (ARGS=--upgrade moves all of them)
 	@tools/lock $(ARGS)

@@ -1,4 +1,4 @@
-"""How right the engine is on recorded incidents: ``python -m benchmarks.grade ROOT...``.
+"""How right the engine is on recorded incidents: ``aitia bench ROOT...``.
 
 A case is a folder with ``alert.json`` and ``truth.json``; the folder above it is its set. The engine is given
 everything but the truth. A hypothesis is right when it names a service (or the pod, where the truth has one)
@@ -24,6 +24,8 @@ from integrations.cases import load_case
 
 Engine = Callable[[Alert, Telemetry], Diagnosis]
 
+DEFAULT_ROOT = Path("fleet")
+HOW_TO_RECORD = "name a folder of recorded incidents, or record some with `make fleet`"
 SURE, VERY_SURE = 0.7, 0.95
 KINDS: dict[str, frozenset[Fault]] = {
     "bad_config_pool_size": frozenset({Fault.CONFIG_CHANGE}),
@@ -215,17 +217,25 @@ def _as_json(graded: dict[str, list[Grade]]) -> str:
     return json.dumps(told, indent=1)
 
 
+app = typer.Typer(help="Measure the engine on recorded incidents.")
+
+
+@app.callback(invoke_without_command=True)
 def main(
-    roots: Annotated[list[Path], typer.Argument(metavar="ROOT...", help="folders with sets of cases")],
+    roots: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="ROOT...", help="folders with sets of cases; default fleet/"),
+    ] = None,
     *,
     wrong: Annotated[bool, typer.Option("--wrong", help="a line for each case that is wrong")] = False,
     every: Annotated[bool, typer.Option("--all", help="a line for each case")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """Grade the engine. Exit code 2 if there is nothing to grade."""
-    sets = sets_under(roots)
+    sets = sets_under(roots or [DEFAULT_ROOT])
     if not sets:
-        typer.echo("aitia: no cases with alert.json and truth.json there", err=True)
+        where = ", ".join(str(root) for root in roots or [DEFAULT_ROOT])
+        typer.echo(f"aitia: no cases with alert.json and truth.json in {where}; {HOW_TO_RECORD}", err=True)
         raise typer.Exit(2)
     grade_case(next(iter(sets.values()))[0])  # the first one also pays for loading the libraries
     graded = {name: [grade_case(case) for case in cases] for name, cases in sets.items()}
@@ -243,4 +253,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

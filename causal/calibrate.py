@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from math import exp, log
 
 _SLOPE = 0.85
-_LEAST_SLOPE = 0.5
-_PLENTY = 120.0
+_LEAST_SLOPE = 0.6
+_PLENTY = 60.0
 _EDGE = 1e-9
 
 

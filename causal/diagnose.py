@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 from causal import missing
 from causal.calibrate import calibrated
 from causal.counterfactual import minimal_set
 from causal.evidence import Alert, Anomaly, Diagnosis, Evidence, Hypothesis, Priors
-from causal.graph import LEAK, Surroundings, causal_graph, leak, reach, strength, surroundings
+from causal.graph import LEAK, Surroundings, causal_graph, leak, peak, reach, strength, surroundings
 from causal.naming import CHANGES, entity_of, fault_of, next_check
 from causal.network import MOST, UNOBSERVED, Network, Observation, posterior
 from causal.signals import SIGNALS
-from causal.suspects import Finding, Suspect, findings, suspects
+from causal.suspects import PRIOR, Finding, Suspect, findings, suspects
 from causal.telemetry import Telemetry
 from causal.view import View, behold
 
@@ -27,9 +28,12 @@ UNTAUGHT = Priors()
 _PRIOR_UNOBSERVED = 0.05
 _UNOBSERVED_REACH = 0.6
 _SPONTANEOUS = 0.01
+# Nats below which a fault hardly makes an alert; less where there is no quiet time to compare with.
+_SUBSTANTIAL, _SLIGHT = 5.0, 1e-9
 _WORTH_NAMING = 0.001
 _EXPLAINED = 0.3
 _TOLD = 6
+_FRESH = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,16 +74,18 @@ def look(view: View) -> tuple[Anomaly, ...]:
 
 def examine(view: View, anomalies: Sequence[Anomaly], priors: Priors) -> Case:
     """Gather witnesses and suspects, and who calls whom around them."""
-    found = findings(anomalies)
-    return Case(view, found, surroundings(view), suspects(view, found, priors, MOST))
+    around = surroundings(view)
+    found = findings(anomalies, around.held)
+    return Case(view, found, around, suspects(view, found, priors, MOST))
 
 
 def connect(case: Case) -> Network:
     """The network: which suspect's fault would show in which finding, and in the symptom."""
-    heaviest = max((person.peak for person in case.people), default=0.0)
+    peaks = {person.service: peak(case.around, person, case.found) for person in case.people}
+    heaviest = max([*peaks.values(), _SUBSTANTIAL if case.view.compares else _SLIGHT])
     observations = [
         Observation(
-            evidence=finding.evidence,
+            evidence=finding.weight,
             leak=leak(case.around, finding, case.found),
             causes={
                 person.service: chance
@@ -90,7 +96,7 @@ def connect(case: Case) -> Network:
         for finding in case.found
     ]
     reached = {
-        person.service: reach(case.around, person, case.view.alert.symptom, heaviest)
+        person.service: reach(case.around, person, case.view.alert.symptom, peaks[person.service] / heaviest)
         for person in case.people
     }
     return Network(
@@ -105,6 +111,7 @@ def _hypotheses(case: Case, network: Network) -> tuple[tuple[Hypothesis, ...], f
     if not case.people:
         return (), 1.0, []
     chances = posterior(network)
+    chances[UNOBSERVED] = max(0.0, chances[UNOBSERVED] - _PRIOR_UNOBSERVED)
     shares = {name: chance * network.symptom.causes[name] for name, chance in chances.items()}
     total = sum(shares.values()) + _SPONTANEOUS
     raw = {person.service: shares[person.service] / total for person in case.people}
@@ -148,10 +155,10 @@ def _told(own: Sequence[Finding], person: Suspect) -> tuple[Evidence, ...]:
         for finding in sorted(own, key=lambda f: (-f.weight, f.kind))
         for a in finding.anomalies[:2]
     ]
-    if person.change is not None:
+    if person.change is not None and person.freshness >= _FRESH:
         title = f" ({person.change.title})" if person.change.title else ""
         says = f"{person.service} was changed by {person.change.id[:12]}{title} shortly before the trouble"
-        said.append(Evidence(says=says, signal="change", log_bayes_factor=2.5))
+        said.append(Evidence(says=says, signal="change", log_bayes_factor=log(person.prior / PRIOR)))
     return tuple(said[:_TOLD])
 
 

@@ -3,14 +3,15 @@
 Trouble travels against the direction of calls (a callee's time is its callers' time, a callee's error
 theirs) and, more weakly, along it (retries, bursts). What a fault *here* explains of a finding *there*:
 
-- own work that is slow or fails: the service itself; a queue in front of it also by slow callees, which
-  keep its workers busy (Little's law: workers in use = arrivals x time held);
+- own work that is slow or fails: the service itself;
+- a full pool, and what comes of it (a queue, refused requests, other log lines): the service itself if its
+  calls are as quick as ever, else what its workers wait for;
 - a gap between two ends: the callee, as far as its other callers see it too; the caller, as far as its
   other callees do;
-- a call that nobody answered: the callee if it has fallen silent altogether, else the caller (an address,
-  a limit);
+- a call that nobody answered: the callee if it has fallen silent altogether or is too busy, else the
+  caller (an address, a limit);
 - a call given up: the callee and whatever it waits for if that got slower, else the caller's own
-  impatience;
+  impatience, and that alone if it gave up sooner than many good calls took;
 - everything else: side effects, the likelier the heavier the fault is against the finding.
 
 A cause may not begin after its effect: where onsets say it did, strength is cut.
@@ -24,14 +25,24 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 
+from causal import bayes_factors
+from causal.edges import Edges, edges
 from causal.evidence import CausalGraph, CauseEdge, Entity, EntityKind, Symptom
 from causal.forest import entries
+from causal.held import held
 from causal.suspects import Finding, Suspect
 from causal.view import View
 
 SELF = 0.95
 LEAK = 0.03
-_QUEUE = 0.9
+_STRAY = 2.0
+_SMALLEST_LEAK = 0.003
+_PETTY = 0.3
+_HELD = 0.9
+_FLOOD = 0.8
+_HELD_BY_LOST = 0.7
+_NOT_HELD = 0.4
+_OWN_POOL = 0.5
 _SIDE_EFFECT = 0.35
 _STRANGER = 0.06
 _TOLERANCE = 12.0
@@ -40,6 +51,10 @@ _ALIVE = 0.25
 _LIVE_CALLS = 3
 _MANY_CALLS = 5
 _SHARED = 0.6
+_REAL = 0.1
+_RATHER = 0.5
+_QUICK = 0.3
+_AS_STRONG = 0.5
 _OTHER_KIND = 0.6
 _SMALLEST = 0.2
 _FAILURES = ("errors", "availability")
@@ -47,12 +62,18 @@ _FAILURES = ("errors", "availability")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Who calls whom, directly and not; ``heard`` are the calls that took place in the incident."""
+    """Who calls whom, directly and not; ``heard`` are the calls that took place in the incident.
+
+    ``alive`` are the services that still speak late in the incident, ``muted`` those whose own metrics
+    have stopped, ``held`` those whose workers are held by slow calls.
+    """
 
     calls: nx.DiGraph[str]
     heard: frozenset[tuple[str, str]]
     alive: frozenset[str]
-    misdirected: frozenset[tuple[str, str]]
+    muted: frozenset[str]
+    held: frozenset[str]
+    edges: Edges
 
     def below(self, service: str) -> set[str]:
         """Everything that a service calls, directly or not."""
@@ -81,7 +102,10 @@ def surroundings(view: View) -> Surroundings:
     heard = frozenset(
         (names[p // size], names[p % size]) for p, k in zip(pairs, n, strict=True) if k >= _LIVE_CALLS
     )
-    return Surroundings(graph, heard, _alive(view), view.misdirected)
+    alive = _alive(view)
+    quiet = view.telemetry.quiet.metrics.service
+    muted = frozenset(quiet.names[code] for code in np.unique(quiet.codes) if code >= 0) - alive
+    return Surroundings(graph, heard, alive, muted, held(view), edges(view))
 
 
 def strength(
@@ -94,7 +118,7 @@ def strength(
             _edge(around, suspect, finding, found) if mine else (_given_up(around, suspect, finding))
         )
     elif mine:
-        return SELF, "own work"
+        return (_OWN_POOL if _effect(around, finding) else SELF), "own work"
     else:
         chance, how = _elsewhere(around, suspect, finding)
     if mine or not _after(suspect.onset, finding.onset):
@@ -105,20 +129,34 @@ def strength(
 def leak(around: Surroundings, finding: Finding, found: Sequence[Finding]) -> float:
     """The chance of a finding with no fault of any suspect.
 
+    Strays are seldom heavy, but their tail is long; and what is small beside the largest amount of its kind
+    is soon a side effect of it, however certain it is.
+
     Where gaps have risen on most calls at once, something that all services share is slow (their host, the
-    network, the collector): a gap then says little about the two services that it lies between.
+    network, the collector): a gap like the others then says little about the two services at its ends.
     """
+    share = min(1.0, finding.weight / max(bayes_factors.maybe(finding.evidence), 1e-9))
+    stray = max(LEAK / (1.0 + finding.weight / _STRAY), _SMALLEST_LEAK, _PETTY * (1.0 - share) ** 2)
     if finding.kind not in ("gap", "time") or len(around.heard) < _MANY_CALLS:
-        return LEAK
-    risen = sum(1 for f in found if f.kind == "gap" and (f.caller, f.callee) in around.heard)
-    return max(LEAK, _SHARED * (risen / len(around.heard)) ** 2)
+        return stray
+    risen = [f.chief.amount for f in found if f.kind == "gap" and (f.caller, f.callee) in around.heard]
+    alike = min(1.0, float(np.median(risen)) / max(finding.chief.amount, 1e-9)) if risen else 0.0
+    return max(stray, _SHARED * alike * (len(risen) / len(around.heard)) ** 2)
 
 
-def reach(around: Surroundings, suspect: Suspect, symptom: Symptom, heaviest: float) -> float:
-    """The chance that a fault of the suspect brings the symptom about: a path, and enough of its kind."""
-    share = min(1.0, suspect.peak / heaviest) if heaviest > 0 else 0.0
+def peak(around: Surroundings, suspect: Suspect, found: Sequence[Finding]) -> float:
+    """The heaviest finding on a suspect, as far as it is its own doing."""
+    mine = [f for f in found if suspect.service in (f.caller, f.callee) and not _effect(around, f)]
+    return max((f.weight * strength(around, suspect, f, found)[0] for f in mine), default=0.0)
+
+
+def reach(around: Surroundings, suspect: Suspect, symptom: Symptom, share: float) -> float:
+    """The chance that a fault of the suspect brings the symptom about: a path, and enough of its kind.
+
+    ``share`` is the weight of what it did against the heaviest that anybody did.
+    """
     size = _SMALLEST + (1.0 - _SMALLEST) * share
-    slow, wrong = suspect.kinds & {"time", "gap"}, suspect.kinds & {"errors", "lost", "output"}
+    slow, wrong = suspect.slow > _RATHER, suspect.kinds & {"errors", "lost", "output"}
     fits = _OTHER_KIND if (symptom.signal in _FAILURES and slow and not wrong) else 1.0
     fits = _OTHER_KIND if (symptom.signal == "latency" and wrong and not slow) else fits
     if symptom.service is None or not around.calls.number_of_edges():
@@ -174,19 +212,55 @@ def _edge(
     is_callee = suspect.service == finding.callee
     if finding.kind == "gap":
         alike = _alike(around, suspect.service, finding, found, callee=is_callee)
+        if _stalls(finding, found):
+            return (0.45 * alike, "network") if is_callee else (0.9, "stalled caller")
         slow = 0.8 if "time" in suspect.kinds and not is_callee else 0.0
         return max(0.9 * alike, slow, LEAK), "network" if is_callee else "starved caller"
     edge = (finding.caller, finding.callee)
+    if edge in around.edges.astray | around.edges.strange:
+        return (LEAK, "nobody asked it") if is_callee else (SELF, "wrong address")
+    if edge in around.edges.hasty:
+        return (0.1, "too slow") if is_callee else (SELF, "impatience")
     if finding.chief.signal == "unanswered":
-        if edge in around.misdirected:
-            return (LEAK, "nobody asked it") if is_callee else (SELF, "wrong address")
-        gone = finding.callee not in around.alive
-        return (
-            (0.95 if gone else 0.15, "unreachable") if is_callee else (0.25 if gone else 0.85, "wrong call")
-        )
+        return _unanswered(around, finding, found, is_callee=is_callee)
     if is_callee:
-        return (0.9 if suspect.kinds & {"time", "gap"} else 0.15), "too slow"
-    return 0.5, "impatience"
+        return max(0.9 * suspect.slow, 0.15), "too slow"
+    return (0.3 if _busy(around, finding.callee, found) else 0.5), "impatience"
+
+
+def _stalls(gap: Finding, found: Sequence[Finding]) -> bool:
+    """Whether the caller of a gap stands still itself: what goes in to it or on in it is held up as well."""
+    least = _AS_STRONG * gap.weight
+    return any(
+        f.callee == gap.caller
+        and f.weight >= least
+        and (f.chief.signal == "exclusive_time" or f.kind in ("gap", "resource"))
+        for f in found
+    )
+
+
+def _unanswered(
+    around: Surroundings, finding: Finding, found: Sequence[Finding], *, is_callee: bool
+) -> tuple[float, str]:
+    if finding.callee not in around.alive:
+        known = finding.callee in around.muted or (finding.caller, finding.callee) in around.edges.steady
+        return (SELF, "unreachable") if is_callee else (0.05 if known else 0.25, "wrong call")
+    if _busy(around, finding.callee, found):
+        return (0.8, "too busy") if is_callee else (0.4, "wrong call")
+    return (0.15, "unreachable") if is_callee else (0.85, "wrong call")
+
+
+def _busy(around: Surroundings, service: str, found: Sequence[Finding]) -> bool:
+    """Whether a service is seen to be slow, or its workers are held."""
+    return service in around.held or any(
+        f.callee == service and f.kind in ("time", "gap", "resource") for f in found
+    )
+
+
+def _effect(around: Surroundings, finding: Finding) -> bool:
+    """Whether slow calls alone can bring a finding about: what a full pool looks like, where they fill it."""
+    full = finding.kind in ("pool", "errors") or finding.chief.signal in ("queueing", "logs")
+    return full and not finding.is_edge and finding.callee in around.held
 
 
 def _alike(
@@ -206,30 +280,36 @@ def _given_up(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple
     """A call that two others had between them: explained by what the callee waits for, if anything."""
     below = suspect.service in around.below(finding.callee)
     waiting = finding.chief.signal == "gave_up" or finding.callee in around.alive
-    if below and suspect.kinds & {"time", "gap"} and finding.kind == "lost" and waiting:
-        return 0.8, "waits for it"
+    if below and suspect.slow > _REAL and finding.kind == "lost" and waiting:
+        return 0.8 * suspect.slow, "waits for it"
     return _side_effect(suspect, finding) * (1.0 if below else 0.3), "side effect"
 
 
 def _elsewhere(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple[float, str]:
+    if (suspect.service, finding.callee) in around.edges.flooded and finding.kind != "requests":
+        return _FLOOD, "asks too often"
     below = suspect.service in around.below(finding.callee)
     if not below:
+        if (suspect.service, finding.callee) in around.edges.strange:
+            return 0.8, "asks the wrong one"
         above = finding.callee in around.below(suspect.service)
         return max(_side_effect(suspect, finding) * (0.4 if above else 0.1), 0.0), "side effect"
-    slow = suspect.kinds & {"time", "gap"}
-    if slow and (
-        finding.chief.signal == "queueing" or (finding.kind == "resource" and finding.chief.signal == "pool")
-    ):
-        return _QUEUE, "keeps its workers busy"
+    slow = suspect.slow > _REAL
+    if _effect(around, finding) and (slow or "lost" in suspect.kinds):
+        return max(_HELD * suspect.slow, _HELD_BY_LOST * ("lost" in suspect.kinds)), "keeps its workers busy"
+    if slow and (finding.chief.signal == "queueing" or finding.kind == "pool"):
+        return _NOT_HELD * suspect.slow, "keeps its workers busy"
     if finding.kind == "requests":
         return max(_side_effect(suspect, finding), 0.6 if slow else 0.3), "answers differently"
     return _side_effect(suspect, finding), "side effect"
 
 
 def _side_effect(suspect: Suspect, finding: Finding) -> float:
-    """The likelier, the heavier the fault is against the finding."""
+    """The likelier, the heavier the fault is against the finding; what is quick seldom slows others."""
     squares = suspect.weight**2 + finding.weight**2
-    return _SIDE_EFFECT * suspect.weight**2 / squares if squares > 0 else 0.0
+    quick = finding.kind in ("time", "gap") and "lost" not in suspect.kinds
+    likely = max(suspect.slow, _QUICK) if quick else 1.0
+    return _SIDE_EFFECT * likely * suspect.weight**2 / squares if squares > 0 else 0.0
 
 
 def _after(cause: float | None, effect: float | None) -> bool:

@@ -17,6 +17,7 @@ _SIGNALS = {
     "own_latency": Fault.LATENCY,
     "edge_gap": Fault.NETWORK_DELAY,
     "gave_up": Fault.ERRORS,
+    "misdirected": Fault.ERRORS,
     "unanswered": Fault.ERRORS,
     "cpu": Fault.CPU,
     "memory": Fault.MEMORY,
@@ -38,7 +39,7 @@ _CHECKS = {
     Fault.POOL_EXHAUSTED: "Compare the workers that {service} has with those that wait.",
     Fault.BAD_OUTPUT: "Read three outputs of {service} that were judged bad.",
 }
-_FRESH = 0.6
+_FRESH = 0.5
 # Shares of capacity from which on a resource names the fault, the likelier origin first.
 _MATERIAL = {"cpu": 0.3, "memory": 0.2, "pool": 0.05}
 # Changed calls and lines tell that something is different, seldom what: any plainer signal names the fault.
@@ -47,17 +48,14 @@ _TELLING = {"requests": 0.3}
 
 def fault_of(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> Fault:
     """The kind of fault that the findings on a suspect speak of."""
-    shown = _shown(suspect, mine, alive)
-    if blames_change(suspect, shown) and suspect.change is not None:
+    if blames_change(suspect) and suspect.change is not None:
         return _CHANGES.get(suspect.change.kind, Fault.CONFIG_CHANGE)
-    return shown
+    return _shown(suspect, mine, alive)
 
 
-def blames_change(suspect: Suspect, shown: Fault) -> bool:
-    """Whether to name the change: a fresh one always, an older one if no resource speaks for itself."""
-    if suspect.change is None:
-        return False
-    return suspect.freshness >= _FRESH or shown not in (Fault.CPU, Fault.MEMORY, Fault.UNAVAILABLE)
+def blames_change(suspect: Suspect) -> bool:
+    """Whether to name the change: only one that came just before the suspect's own trouble."""
+    return suspect.change is not None and suspect.freshness >= _FRESH
 
 
 def _shown(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> Fault:
@@ -67,8 +65,8 @@ def _shown(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> 
     chief = max(mine, key=lambda f: (f.weight * _TELLING.get(f.kind, 1.0), f.kind), default=None)
     if chief is None:
         return Fault.UNKNOWN
-    if chief.kind in ("time", "gap", "lost", "requests", "resource"):
-        resources = {a.signal: a.amount for f in mine if f.kind == "resource" for a in f.anomalies}
+    if chief.kind in ("time", "gap", "lost", "requests", "resource", "pool"):
+        resources = {a.signal: a.amount for f in mine if f.kind in ("resource", "pool") for a in f.anomalies}
         for signal, least in _MATERIAL.items():
             if resources.get(signal, 0.0) >= least:
                 return _RESOURCES[signal]

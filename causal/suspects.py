@@ -2,15 +2,20 @@
 
 Anomalies of one kind on one service are one witness (calls and log lines of the same requests say the
 same thing twice). What a suspect carries is weighed by evidence *and* amount: a certain millisecond is no
-rival to a certain second. A fault somewhere is rare beforehand; a change just before the trouble, or a
-confirmed cause in earlier incidents, makes it less so.
+rival to a certain second. Seconds spent queueing behind slow calls are left out when the largest amount is
+sought: they are a multiple of the cause's own.
+
+A fault somewhere is rare beforehand; a confirmed cause in earlier incidents makes it less so, and so does a
+change, if it can be the cause: most outages follow changes within minutes (Beyer et al., "Site reliability
+engineering", 2016, ch. 12), so its evidence halves with every minute between it and the suspect's own onset,
+and is shared out where one commit touches many. The first commit of a repository changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, log1p
+from math import exp, log, log1p
 from pathlib import PurePosixPath
 
 from causal import bayes_factors
@@ -21,8 +26,9 @@ PRIOR = 0.01
 PRIOR_CHANGED = 0.12
 PRIOR_MOST = 0.3
 _RECENT = 900.0
-_FRESH = 180.0
-_LATE = 20.0
+_HALF_LIFE = 60.0
+_LATE = 12.0
+_STALE = 0.1
 _HISTORY = 0.01
 _TEMPER = 6.0
 _FLOOR = 0.1
@@ -36,14 +42,16 @@ KIND = {
     "own_errors": "errors",
     "unanswered": "lost",
     "gave_up": "lost",
+    "misdirected": "lost",
     "structure": "requests",
     "logs": "requests",
     "cpu": "resource",
     "memory": "resource",
-    "pool": "resource",
+    "pool": "pool",
     "resource": "resource",
     "output": "output",
 }
+SLOW = ("time", "gap", "resource")
 _MEASURED = ("time", "gap", "errors", "lost")
 
 
@@ -78,7 +86,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A service that may be at fault; ``weight`` sums up the findings on it, ``peak`` is the heaviest."""
+    """A service that may be at fault; ``weight`` sums up the findings on it, ``peak`` is the heaviest.
+
+    ``slow`` is the chance that it really is slow, by its times, its gaps, or a resource that makes it so.
+    """
 
     service: str
     prior: float
@@ -88,15 +99,16 @@ class Suspect:
     change: Change | None
     freshness: float
     kinds: frozenset[str]
+    slow: float = 0.0
 
 
-def findings(anomalies: Sequence[Anomaly]) -> tuple[Finding, ...]:
-    """Gather anomalies into witnesses."""
+def findings(anomalies: Sequence[Anomaly], held: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
+    """Gather anomalies into witnesses; queues of ``held`` services are no measure for anybody else."""
     most: dict[str, float] = {}
     gathered: dict[tuple[str, str], list[Anomaly]] = {}
     for anomaly in anomalies:
         kind = KIND.get(anomaly.signal, "requests")
-        if kind in _MEASURED:
+        if kind in _MEASURED and not (anomaly.signal == "queueing" and anomaly.entity.service in held):
             most[anomaly.unit] = max(most.get(anomaly.unit, 0.0), anomaly.amount)
         name = anomaly.entity.name if anomaly.entity.kind is EntityKind.EDGE else anomaly.entity.service
         gathered.setdefault((kind, name), []).append(anomaly)
@@ -105,8 +117,8 @@ def findings(anomalies: Sequence[Anomaly]) -> tuple[Finding, ...]:
         group.sort(key=lambda a: (-a.log_bayes_factor, a.signal, a.entity.key))
         evidence = temper(max(a.log_bayes_factor for a in group))
         largest = most.get(group[0].unit, 0.0) if kind in _MEASURED else 0.0
-        amount = max(a.amount for a in group) / largest if largest > 0 else 1.0
-        if kind == "resource":
+        amount = min(1.0, max(a.amount for a in group) / largest) if largest > 0 else 1.0
+        if kind in ("resource", "pool"):
             amount = min(1.0, max(a.amount for a in group) / _MUCH_OF_CAPACITY)
         caller, callee = ends(group[0])
         weight = bayes_factors.maybe(evidence) * (_FLOOR + (1 - _FLOOR) * amount)
@@ -130,26 +142,27 @@ def ends(anomaly: Anomaly) -> tuple[str, str]:
 def suspects(view: View, found: Sequence[Finding], priors: Priors, most: int) -> tuple[Suspect, ...]:
     """The services that findings or recent changes speak of, the heaviest first, at most ``most``."""
     names = {f.caller for f in found} | {f.callee for f in found}
-    changes = {
-        service: change for service in view.services if (change := change_of(view, service)) is not None
-    }
     people = []
-    for service in sorted(names | set(changes)):
-        freshness = _freshness(view, changes.get(service))
+    for service in view.services:
         mine = [f for f in found if f.callee == service or (f.caller == service and f.kind == "lost")]
+        onset = min((f.onset for f in mine if f.onset is not None), default=None)
+        change, freshness = change_of(view, service, began(view) if onset is None else onset)
+        if service not in names and freshness < _STALE:
+            continue
         people.append(
             Suspect(
                 service=service,
-                prior=_prior(service, freshness, priors),
+                prior=_prior(service, freshness / _touched(view, change), priors),
                 weight=_weight(mine),
                 peak=max((f.weight for f in mine), default=0.0),
-                onset=min((f.onset for f in mine if f.onset is not None), default=None),
-                change=changes.get(service),
+                onset=onset,
+                change=change,
                 freshness=freshness,
                 kinds=frozenset(f.kind for f in mine),
+                slow=1.0 - exp(-max((f.weight for f in mine if f.kind in SLOW), default=0.0)),
             )
         )
-    people.sort(key=lambda s: (-s.weight * (2.0 if s.change else 1.0), s.service))
+    people.sort(key=lambda s: (-s.weight * (1.0 + s.freshness), s.service))
     return tuple(people[:most])
 
 
@@ -164,12 +177,8 @@ def _weight(mine: Iterable[Finding]) -> float:
 
 def _prior(service: str, freshness: float, priors: Priors) -> float:
     history = sum(record.confirmed for record in priors.causes if record.service == service)
-    return min(PRIOR_MOST, PRIOR + (PRIOR_CHANGED - PRIOR) * freshness + _HISTORY * history)
-
-
-def _freshness(view: View, change: Change | None) -> float:
-    """One for a change as the trouble began, ever less for older ones."""
-    return exp(-max(0.0, began(view) - change.at) / _FRESH) if change is not None else 0.0
+    raised = exp(freshness * log(PRIOR_CHANGED / PRIOR))
+    return min(PRIOR_MOST, PRIOR * raised + _HISTORY * history)
 
 
 def began(view: View) -> float:
@@ -177,15 +186,31 @@ def began(view: View) -> float:
     return view.alert.began_at if view.alert.began_at is not None else view.telemetry.window.start
 
 
-def change_of(view: View, service: str) -> Change | None:
-    """The latest change to a service shortly before the trouble, or as it began."""
-    start = began(view)
+def change_of(view: View, service: str, onset: float) -> tuple[Change | None, float]:
+    """The latest change to a service before its trouble, and how fresh it was then: one halves every minute.
+
+    Onsets are told in buckets of a few seconds, so a change may seem to come a little after its effect.
+    """
     near = [
         change
         for change in view.telemetry.changes
-        if start - _RECENT <= change.at <= start + _LATE and _touches(change, service)
+        if onset - _RECENT <= change.at <= onset + _LATE and not _founds(change) and _touches(change, service)
     ]
-    return max(near, key=lambda change: (change.at, change.id), default=None)
+    latest = max(near, key=lambda change: (change.at, change.id), default=None)
+    if latest is None:
+        return None, 0.0
+    return latest, float(2.0 ** (-max(0.0, onset - latest.at) / _HALF_LIFE))
+
+
+def _founds(change: Change) -> bool:
+    """Whether a change is the first commit of its repository: there was nothing before it to break."""
+    return change.repository is not None and change.previous is None
+
+
+def _touched(view: View, change: Change | None) -> int:
+    """How many services share a change."""
+    same = [other for other in view.telemetry.changes if change is not None and other.id == change.id]
+    return max(1, sum(any(_touches(other, service) for other in same) for service in view.services))
 
 
 def _touches(change: Change, service: str) -> bool:

@@ -16,11 +16,10 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from causal.attributes import values
 from causal.columns import grouped
 from causal.compare import Groups
 from causal.evidence import Alert
-from causal.forest import NANOSECOND, Forest, calls, failed, parents, plant
+from causal.forest import NANOSECOND, Forest, calls, parents, plant
 from causal.telemetry import (
     MISSING,
     Codes,
@@ -39,9 +38,7 @@ _LONGEST_STRETCH = 60.0
 _SHORTEST_STRETCH = 5.0
 _STRETCHES = 12
 _PURE = 0.9
-_SAMPLE = 40
 _SLOT_NS = 2_000_000_000
-_ADDRESSES = ("peer.service", "server.address", "net.peer.name")
 
 Table = TypeVar("Table", Spans, Metrics, Logs)
 
@@ -128,11 +125,6 @@ class View:
         tables = (self.spans.service, self.metrics.service, self.logs.service)
         told = {table.names[code] for table in tables for code in np.unique(table.codes) if code != MISSING}
         return tuple(sorted(told.union(*self.calls) if self.calls else told))
-
-    @cached_property
-    def misdirected(self) -> frozenset[tuple[str, str]]:
-        """Calls (caller, usual callee) whose unanswered attempts go to another address than in quiet time."""
-        return _misdirected(self)
 
     def groups(self, rows: Ints, *columns: NDArray[np.integer]) -> tuple[Ints, Groups]:
         """Group some spans by columns that belong to them: the first of each group, and the groups."""
@@ -230,17 +222,3 @@ def _peers(forest: Forest) -> Codes:
     usual[kind[rows[pure]]] = peer[asks][rows[pure]]
     peer[asks] = np.where(known, peer[asks], usual[kind])
     return peer
-
-
-def _misdirected(view: View) -> frozenset[tuple[str, str]]:
-    spans, peer = view.spans, view.peer
-    asks = (spans.kind == SpanKind.CLIENT) & (peer != MISSING)
-    stray = np.flatnonzero(asks & ~view.answered & view.late & failed(spans))
-    wrong = set()
-    for pair in np.unique(np.column_stack([spans.service.codes[stray], peer[stray]]), axis=0):
-        same = (spans.service.codes == pair[0]) & (peer == pair[1])
-        now = values(spans, stray[same[stray]][:_SAMPLE], _ADDRESSES)
-        usual = set(values(spans, np.flatnonzero(same & asks & ~view.late)[:_SAMPLE], _ADDRESSES)) - {None}
-        if usual and sum(name is not None and name not in usual for name in now) > len(now) / 2:
-            wrong.add((spans.service.names[pair[0]], spans.service.names[pair[1]]))
-    return frozenset(wrong)

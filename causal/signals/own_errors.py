@@ -3,7 +3,7 @@
 Three ways to fail at the source are told apart. ``own_errors``: a service's own work failed.
 ``unanswered``: a call failed and the callee shows no span of it (nobody there, or the wrong
 address). ``gave_up``: a call failed although the callee's own span did not (a deadline, a refused
-answer, a wrong callee).
+answer, a wrong callee). ``misdirected``: failed calls to somebody who was never called before.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from causal import bayes_factors, compare
+from causal.edges import strangers
 from causal.evidence import Anomaly, Entity, EntityKind
 from causal.forest import NANOSECOND, failed
 from causal.telemetry import MISSING, Flags, Ints, SpanKind
@@ -37,7 +38,26 @@ def find(view: View) -> tuple[Anomaly, ...]:
         *_own(view, source & ~calling),
         *_calls(view, "unanswered", source & ~view.answered, calling),
         *_calls(view, "gave_up", source & view.answered, calling),
+        *_strays(view, wrong, calling),
     )
+
+
+def _strays(view: View, wrong: Flags, calling: Flags) -> list[Anomaly]:
+    """Per caller and callee that it never called before: how many of its calls go there and fail."""
+    names, found = view.spans.service.names, []
+    for a, b in sorted(strangers(view)):
+        rows = np.flatnonzero(calling & (view.spans.service.codes == names.index(a)))
+        astray = wrong[rows] & (view.peer[rows] == names.index(b)) & view.late[rows]
+        _, groups = view.groups(rows, view.spans.service.codes[rows])
+        change = compare.shares(astray, groups)
+        seen = (float(change.evidence[0]), float(change.amount[0]), 0.0, float(change.now[0]))
+        says = (
+            f"{astray.sum()} of {change.n_now[0]:.0f} calls of {a} go to {b}, which it never called, and fail"
+        )
+        entity = Entity(kind=EntityKind.EDGE, name=f"{a}->{b}", service=b)
+        if seen[0] >= _LEAST:
+            found.append(_anomaly(view, entity, "misdirected", seen, late=rows[astray], says=says))
+    return found
 
 
 def _own(view: View, source: Flags) -> list[Anomaly]:

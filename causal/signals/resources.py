@@ -32,6 +32,7 @@ _MATERIAL = 0.05
 _FEW = 3
 _SHARED = 20
 _OF_WORST = 0.5
+_RATIO = 0.2
 
 
 def find(view: View) -> tuple[Anomaly, ...]:
@@ -107,6 +108,8 @@ def _judge(view: View, of: Ints, kind: str, busiest: float) -> Anomaly | None:
     noise = float(np.sqrt(np.var(quiet) + (_MATERIAL * capacity) ** 2 + 1e-12))
     freedom = float(np.clip(len(quiet) - 1, 2, 4))
     evidence = float(bayes_factors.student_t((worst - usual) / noise, freedom))
+    if worst - usual >= _MATERIAL * capacity:
+        evidence = max(evidence, _multiplied(quiet, worst, freedom))
     if evidence < _LEAST or worst - usual < _MATERIAL * capacity:
         return None
     times: Floats = metrics.time[of[late[of]]]
@@ -122,6 +125,16 @@ def _judge(view: View, of: Ints, kind: str, busiest: float) -> Anomaly | None:
         onset=float(times[risen].min()) if risen.any() else None,
         says=f"{name} of {service} rose to {worst:.4g}, usually {usual:.4g}",
     )
+
+
+def _multiplied(quiet: Floats, worst: float, freedom: float) -> float:
+    """Evidence on the scale of ratios: a busy host keeps a runaway from capacity, not near its usual."""
+    usual = quiet[quiet > 0.0]
+    if len(usual) < _FEW or worst <= 0.0:
+        return 0.0
+    spread = float(np.var(np.log(usual))) + _RATIO**2
+    z = (np.log(worst) - np.log(np.median(usual))) / np.sqrt(spread)
+    return float(bayes_factors.student_t(z, freedom))
 
 
 def _capacity(name: str, busiest: float) -> float:

@@ -3,9 +3,11 @@
 For each entry operation of a service: the share of its requests that hold a child call at all, and
 the share that hold it more than once. New branches, skipped steps and retry loops are one feature.
 Requests in which something failed are left out: what an error cuts off is the error's doing. Never
-over all requests of a service: the mix of traffic would swamp everything. A caller that makes fewer
-of its calls changes its callee's mix too, so what mixing alone can explain (shares between 1 - (1 -
-p)/r and p/r, where only a share r of the calls is left) is no news about the callee.
+over all requests of a service: the mix of traffic would swamp everything. Leaving out is selecting,
+though: where the calls to a dead callee fail, those requests are left that never meant to call it. A
+caller that makes fewer of its calls selects for its callee, too. So where only a share r of the
+requests is left, a share anywhere between 1 - (1 - p)/r and p/r is no news: only what lies beyond the
+nearer of the two is weighed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causal import bayes_factors, compare
+from causal.bayes_factors import TIGHTEST
 from causal.columns import grouped
 from causal.evidence import Anomaly, Entity
 from causal.forest import failed
@@ -52,7 +55,9 @@ def find(view: View) -> tuple[Anomaly, ...]:
         return ()
     change = _shares(view, rows, context, features)
     owner, callee = (view.spans.service.codes[of] for of in (rows[first[features.context]], features.row))
-    evidence = _beyond_mixing(len(view.spans.service.names), change, owner, callee)
+    left = _left(len(view.spans.service.names), change, owner, callee)
+    left *= _sound(view, sick, rows[first])[features.context]
+    evidence = _beyond_mixing(change, left)
     found = []
     for code in np.unique(owner[owner >= 0]):
         mine = np.flatnonzero((owner == code) & (change.n_quiet >= _FEW))
@@ -99,17 +104,37 @@ def _shares(view: View, rows: Ints, context: Ints, features: _Features) -> compa
     return compare.tallied(k, n[features.context].ravel(), cells)
 
 
-def _beyond_mixing(services: int, change: compare.Change, owner: Codes, callee: Codes) -> Floats:
-    """Evidence left when callers that call less are allowed to have changed the mix."""
+def _left(services: int, change: compare.Change, owner: Codes, callee: Codes) -> Floats:
+    """Of each feature, the share of its owner's requests that callers who call less have left it."""
     left = np.ones(services + 1)
     fewer = (callee != owner) & (change.now < change.before) & (change.evidence > 0) & (callee >= 0)
     ratio = change.now[fewer] / np.maximum(change.before[fewer], 1e-9)
     np.minimum.at(left, callee[fewer], np.maximum(ratio, 0.02))
-    share = left[owner]
+    return left[owner]
+
+
+def _sound(view: View, sick: Flags, contexts: Ints) -> Floats:
+    """Of each context (by a row of it), the share of requests without a failure, against quiet time."""
+    codes = view.spans.service.codes, view.spans.operation.codes
+    _, groups = view.groups(view.requests, *(code[view.requests] for code in codes))
+    well = (~sick[view.requests]).astype(np.float64)
+    ratio = groups.mean(well, groups.late) / np.maximum(groups.mean(well, ~groups.late), 1e-9)
+    place = np.zeros(len(view.spans), dtype=np.int64)
+    place[view.requests] = groups.group
+    return np.clip(ratio, 0.02, 1.0)[place[contexts]]
+
+
+def _beyond_mixing(change: compare.Change, share: Floats) -> Floats:
+    """Evidence against the nearest share that selection alone can bring about."""
     low = np.clip(1 - (1 - change.before) / share, 0, 1)
     high = np.clip(change.before / share, 0, 1)
-    mixed: Flags = (change.now >= low) & (change.now <= high) & (share < 1.0)
-    return np.where(mixed, 0.0, change.evidence)
+    nearest = np.clip(change.now, low, high)
+    beyond = bayes_factors.beta_binomial(
+        nearest * change.n_quiet, change.n_quiet, change.now * change.n_now, change.n_now, TIGHTEST
+    )
+    selected: Flags = share < 1.0
+    left = np.where(nearest == change.now, 0.0, np.minimum(change.evidence, beyond))
+    return np.where(selected, left, change.evidence)
 
 
 def _anomaly(

@@ -1,0 +1,114 @@
+"""Calls that went wrong between two services: whose doing was it?
+
+Five things that the spans of both ends tell apart. *Astray*: nobody answers, at an address that was never
+seen in quiet time: the caller was told a wrong one. *Steady*: nobody answers at the usual address. *Hasty*:
+the caller gave up sooner than one in ten of its good calls took in quiet time, while the callee was still
+at work; so short a deadline cannot have been there before, whatever the callee did. *Strange*: failed calls
+to somebody whom the caller never called in quiet time. *Flooded*: the caller makes half as many calls again
+for each request that it serves, by repeating what failed or otherwise; the callee has to bear it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from causal.attributes import values
+from causal.forest import failed
+from causal.telemetry import MISSING, Flags, SpanKind
+from causal.view import View
+
+_SAMPLE = 40
+_ADDRESSES = ("peer.service", "server.address", "net.peer.name")
+_FEW = 3
+_MOST = 0.5
+_SLOWEST = 0.9
+_HALF_AGAIN = 1.5
+Pairs = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs (caller, callee), by what went wrong between them."""
+
+    astray: Pairs
+    steady: Pairs
+    hasty: Pairs
+    strange: Pairs
+    flooded: Pairs
+
+
+def edges(view: View) -> Edges:
+    """Sort the failed calls of the incident."""
+    asks = (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+    wrong = failed(view.spans)
+    moved = dict(_addressed(view, asks, wrong))
+    return Edges(
+        astray=frozenset(pair for pair, strange in moved.items() if strange),
+        steady=frozenset(pair for pair, strange in moved.items() if not strange),
+        hasty=frozenset(_hasty(view, asks, wrong)),
+        strange=strangers(view),
+        flooded=frozenset(_flooded(view, asks)),
+    )
+
+
+def strangers(view: View) -> Pairs:
+    """Pairs of which most calls fail and none was made in quiet time, by callers who made calls then."""
+    asks = (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+    wrong, service = failed(view.spans), view.spans.service.codes
+    callers = np.unique(service[asks & ~view.late])
+    return frozenset(
+        pair
+        for pair, same in _pairs(view, asks & view.late & view.answered & np.isin(service, callers))
+        if not (same & ~view.late).any()
+        and (same & view.late).sum() >= _FEW
+        and wrong[same & view.late].mean() >= _MOST
+    )
+
+
+def _addressed(view: View, asks: Flags, wrong: Flags) -> Iterator[tuple[tuple[str, str], bool]]:
+    """Pairs with unanswered calls, and whether these went to an address not seen in quiet time."""
+    stray = asks & ~view.answered & view.late & wrong
+    for pair, same in _pairs(view, stray):
+        now = values(view.spans, np.flatnonzero(same & stray)[:_SAMPLE], _ADDRESSES)
+        calm = values(view.spans, np.flatnonzero(same & asks & ~view.late)[:_SAMPLE], _ADDRESSES)
+        usual = set(calm) - {None}
+        told = [name for name in now if name is not None]
+        if usual and told:
+            yield pair, sum(name not in usual for name in told) > len(now) * _MOST
+
+
+def _hasty(view: View, asks: Flags, wrong: Flags) -> Iterator[tuple[str, str]]:
+    forest, seconds = view.forest, view.forest.seconds
+    child = np.flatnonzero(forest.crosses)
+    outlived = np.zeros(len(seconds), dtype=np.bool_)
+    outlived[forest.parent[child]] = seconds[child] > seconds[forest.parent[child]]
+    cut = asks & view.late & wrong & outlived
+    for pair, same in _pairs(view, cut):
+        good = seconds[same & asks & ~view.late & ~wrong]
+        given_up = seconds[same & cut]
+        known = min(len(good), len(given_up)) >= _FEW
+        if known and np.median(given_up) < np.quantile(good, _SLOWEST):
+            yield pair
+
+
+def _flooded(view: View, asks: Flags) -> Iterator[tuple[str, str]]:
+    requests = view.requests
+    for pair, same in _pairs(view, asks & view.late):
+        own = view.spans.service.codes[requests] == view.spans.service.code(pair[0])
+        served = [float((own & (view.late[requests] == late)).sum()) for late in (False, True)]
+        calls = [float((same & asks & (view.late == late)).sum()) for late in (False, True)]
+        if min(*served, *calls) >= _FEW and calls[1] / served[1] >= _HALF_AGAIN * calls[0] / served[0]:
+            yield pair
+
+
+def _pairs(view: View, chosen: Flags) -> Iterator[tuple[tuple[str, str], Flags]]:
+    """The pairs that chosen spans call between, each with all spans between the same two."""
+    service, names = view.spans.service.codes, view.spans.service.names
+    rows = np.flatnonzero(chosen)
+    for caller, callee in np.unique(np.column_stack([service[rows], view.peer[rows]]), axis=0):
+        if caller >= 0:
+            same: Flags = (service == caller) & (view.peer == callee)
+            yield (names[caller], names[callee]), same
