@@ -15,9 +15,10 @@ from causal import missing
 from causal.calibrate import calibrated
 from causal.counterfactual import minimal_set
 from causal.evidence import Alert, Anomaly, Diagnosis, Evidence, Hypothesis, Priors
-from causal.graph import LEAK, Surroundings, causal_graph, leak, peak, reach, strength, surroundings
+from causal.graph import LEAK, Surroundings, leak, peak, reach, strength, surroundings
 from causal.naming import CHANGES, entity_of, fault_of, next_check
 from causal.network import MOST, UNOBSERVED, Network, Observation, posterior
+from causal.picture import causal_graph
 from causal.signals import SIGNALS
 from causal.suspects import PRIOR, Finding, Suspect, findings, suspects
 from causal.telemetry import Telemetry

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causal.attributes import values
+from causal.columns import grouped
 from causal.forest import failed
 from causal.telemetry import MISSING, Flags, SpanKind
 from causal.view import View
@@ -50,7 +51,7 @@ def edges(view: View) -> Edges:
         steady=frozenset(pair for pair, strange in moved.items() if not strange),
         hasty=frozenset(_hasty(view, asks, wrong)),
         strange=strangers(view),
-        flooded=frozenset(_flooded(view, asks)),
+        flooded=frozenset(_flooded(view, asks & (view.spans.service.codes >= 0))),
     )
 
 
@@ -95,13 +96,18 @@ def _hasty(view: View, asks: Flags, wrong: Flags) -> Iterator[tuple[str, str]]:
 
 
 def _flooded(view: View, asks: Flags) -> Iterator[tuple[str, str]]:
-    requests = view.requests
-    for pair, same in _pairs(view, asks & view.late):
-        own = view.spans.service.codes[requests] == view.spans.service.code(pair[0])
-        served = [float((own & (view.late[requests] == late)).sum()) for late in (False, True)]
-        calls = [float((same & asks & (view.late == late)).sum()) for late in (False, True)]
-        if min(*served, *calls) >= _FEW and calls[1] / served[1] >= _HALF_AGAIN * calls[0] / served[0]:
-            yield pair
+    service, names, rows = view.spans.service.codes, view.spans.service.names, np.flatnonzero(asks)
+    first, pair = grouped(service[rows], view.peer[rows])
+    calls = [np.bincount(pair[view.late[rows] == late], minlength=len(first)) for late in (False, True)]
+    entries = view.requests[service[view.requests] >= 0]
+    served = [
+        np.bincount(service[entries[view.late[entries] == late]], minlength=len(names))[service[rows[first]]]
+        for late in (False, True)
+    ]
+    enough = np.minimum.reduce([*calls, *served]) >= _FEW
+    more = calls[1] * served[0] >= _HALF_AGAIN * calls[0] * served[1]
+    for row in rows[first[enough & more]]:
+        yield names[service[row]], names[view.peer[row]]
 
 
 def _pairs(view: View, chosen: Flags) -> Iterator[tuple[tuple[str, str], Flags]]:

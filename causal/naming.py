@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from causal.evidence import Change, Entity, EntityKind, Fault
+from causal.evidence import Anomaly, Change, Entity, EntityKind, Fault
 from causal.suspects import Finding, Suspect
 
 _CHANGES = {"config": Fault.CONFIG_CHANGE, "deployment": Fault.DEPLOYMENT, "prompt": Fault.PROMPT_CHANGE}
-_RESOURCES = {"cpu": Fault.CPU, "memory": Fault.MEMORY, "pool": Fault.POOL_EXHAUSTED}
+_RESOURCES = {"cpu": Fault.CPU, "memory": Fault.MEMORY}
 _SIGNALS = {
     "queueing": Fault.POOL_EXHAUSTED,
     "own_errors": Fault.ERRORS,
@@ -41,7 +41,11 @@ _CHECKS = {
 }
 _FRESH = 0.5
 # Shares of capacity from which on a resource names the fault, the likelier origin first.
-_MATERIAL = {"cpu": 0.3, "memory": 0.2, "pool": 0.05}
+_MATERIAL = {"cpu": 0.3, "memory": 0.2}
+_PENDING = 0.05
+# A multiple of its usual use, and nats, that name a resource however much of its capacity is left.
+_TIMES, _CERTAIN = 3.0, 3.0
+_MUCH = 0.3
 # Changed calls and lines tell that something is different, seldom what: any plainer signal names the fault.
 _TELLING = {"requests": 0.3}
 
@@ -65,12 +69,24 @@ def _shown(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> 
     chief = max(mine, key=lambda f: (f.weight * _TELLING.get(f.kind, 1.0), f.kind), default=None)
     if chief is None:
         return Fault.UNKNOWN
-    if chief.kind in ("time", "gap", "lost", "requests", "resource", "pool"):
-        resources = {a.signal: a.amount for f in mine if f.kind in ("resource", "pool") for a in f.anomalies}
-        for signal, least in _MATERIAL.items():
-            if resources.get(signal, 0.0) >= least:
-                return _RESOURCES[signal]
+    full = any(a.signal == "pool" and a.amount >= _PENDING for f in mine for a in f.anomalies)
+    if chief.kind == "output" or (chief.kind == "errors" and not full):
+        return _SIGNALS.get(chief.chief.signal, Fault.UNKNOWN)
+    used = [a for f in mine if f.kind == "resource" for a in f.anomalies if _material(a)]
+    for signal in _MATERIAL:
+        if any(a.signal == signal for a in used):
+            return _RESOURCES[signal]
+    busy = any(f.chief.signal == "exclusive_time" and f.weight >= _MUCH * chief.weight for f in mine)
+    if full:
+        return Fault.LATENCY if busy else Fault.POOL_EXHAUSTED
     return _SIGNALS.get(chief.chief.signal, Fault.UNKNOWN)
+
+
+def _material(used: Anomaly) -> bool:
+    """Whether a resource is used so much, or so much more than usual, that it names the fault."""
+    many = used.level_now is not None and used.level_now >= _TIMES * (used.level_before or 0.0)
+    runaway = many and used.log_bayes_factor >= _CERTAIN
+    return used.amount >= _MATERIAL.get(used.signal, 1.0) or runaway
 
 
 def entity_of(suspect: Suspect, mine: Sequence[Finding], fault: Fault) -> Entity:

@@ -20,6 +20,7 @@ from demo.configuration import (
     bad_settings,
     edited,
     first_files,
+    holds,
     parse_prompt,
     parse_settings,
     prompt_file,
@@ -155,11 +156,11 @@ class Shopkeeper:
             written = tuple(bad_settings(fault, parse_settings(text, file)))
         else:
             written = tuple(bad_prompt(fault, parse_prompt(text, file)))
-        new = edited(text, dict(written))
-        if new == text:
+        changed = tuple((path, value) for path, value in written if not holds(text, path, value))
+        if not changed:
             raise Refused(f"{file} says so already")
         message = fault.message.replace("{service}", fault.service)
-        return self._repository.commit({file: new}, message), file, written
+        return self._repository.commit({file: edited(text, dict(changed))}, message), file, changed
 
     async def _undo(self, on: Active) -> str:
         service = on.fault.service

@@ -2,9 +2,9 @@
 
 The worst incident sample is set against the quiet samples on a heavy-tailed scale, for monitoring series
 have few points and wild ones. A movement counts from a twentieth of the capacity on: of the whole for
-shares and percents, of the busiest service's usual level where nobody says what the whole is. A metric
-that has equal values on several services belongs to their host and accuses none of them. Metric names are
-only read to name the kind of resource.
+shares and percents, of the limit that a service tells of itself, else of the busiest service's usual
+level. A metric that has equal values on several services belongs to their host and accuses none of them.
+Metric names are only read to name the kind of resource.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _judge(view: View, of: Ints, kind: str, busiest: float) -> Anomaly | None:
         return None
     name = metrics.metric.names[metrics.metric.codes[of[0]]]
     service = metrics.service.names[metrics.service.codes[of[0]]]
-    capacity = _capacity(name, busiest)
+    capacity = _capacity(name, _limit(view, int(metrics.service.codes[of[0]]), name) or busiest)
     usual, worst = float(np.median(quiet)), float(np.quantile(now, 0.9, method="higher"))
     noise = float(np.sqrt(np.var(quiet) + (_MATERIAL * capacity) ** 2 + 1e-12))
     freedom = float(np.clip(len(quiet) - 1, 2, 4))
@@ -135,6 +135,15 @@ def _multiplied(quiet: Floats, worst: float, freedom: float) -> float:
     spread = float(np.var(np.log(usual))) + _RATIO**2
     z = (np.log(worst) - np.log(np.median(usual))) / np.sqrt(spread)
     return float(bayes_factors.student_t(z, freedom))
+
+
+def _limit(view: View, service: int, name: str) -> float:
+    """What a service itself says its limit is (``x.limit`` beside ``x.usage``); 0 where it says nothing."""
+    metrics = view.metrics
+    stem, dot, last = name.rpartition(".")
+    limit = metrics.metric.code(f"{stem}.limit") if dot and last in ("usage", "used", "count") else -1
+    rows = np.flatnonzero((metrics.metric.codes == limit) & (metrics.service.codes == service))
+    return float(np.median(metrics.value[rows])) if limit >= 0 and len(rows) else 0.0
 
 
 def _capacity(name: str, busiest: float) -> float:

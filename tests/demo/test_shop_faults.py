@@ -125,6 +125,15 @@ def test_a_revert_and_a_reload_cure_a_bad_commit(small: Open) -> None:
     assert (small.blamed(), small.seen("store")["pool"]["size"]) == ([], 16)
 
 
+def test_a_value_that_a_bad_commit_only_repeats_does_not_outlive_its_revert(small: Open) -> None:
+    same = small.folder.config.joinpath("services/store.yaml").read_text().split("recycle_ms:")[1].split()[0]
+    change = {"setting": "pool_size", "size": 1, "recycle_ms": float(same)}
+    small.break_down("bad_config", "store", change=change)
+    revert_last_commit(small)
+    small.operator("POST", "/reload/store")
+    assert small.blamed() == []
+
+
 def test_a_wrong_upstream_calls_somebody_who_is_not_there(small: Open) -> None:
     since = small.break_down("bad_config", "door", change={"setting": "wrong_upstream", "upstream": "store"})
     attributes = small.failed("door", "POST /get", since).attributes
@@ -133,8 +142,10 @@ def test_a_wrong_upstream_calls_somebody_who_is_not_there(small: Open) -> None:
 
 def test_a_bad_prompt_makes_answers_fail_their_schema(small: Open) -> None:
     since = small.break_down("bad_prompt", "guide")
-    assert small.failed("guide", "POST /ask", since).attributes["error.type"] == "SchemaValidationError"
-    assert small.heard.span("guide", "chat brain-small-1", since).attributes["gen_ai.prompt.version"] == "v2"
+    failed = small.failed("guide", "POST /ask", since)
+    chat = small.heard.span("guide", "chat brain-small-1", failed.start)
+    assert failed.attributes["error.type"] == "SchemaValidationError"
+    assert chat.attributes["gen_ai.prompt.version"] == "v2"
 
 
 def test_a_reload_drops_no_request(small: Open) -> None:
