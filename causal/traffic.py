@@ -19,6 +19,7 @@ from causal.telemetry import Flags, Floats, Ints
 
 QUANTILES = (0.5, 0.9, 0.99)
 COMPARISONS = len(QUANTILES) + 2
+_CALM = 0.95
 _STRETCHES = (1, 4, 12)
 _BINS = 1024
 
@@ -164,11 +165,26 @@ def _properties(traffic: Traffic, service: int, taught: Flags, detector: Detecto
 
 def _share(service: str, of: Property, n: Ints, taught: Flags) -> Share:
     held, among = of.held[taught], n[taught]
-    clustering = min(_clustering(held, among, size) for size in _STRETCHES)
+    calmed = _without_outliers(held, among)
+    clustering = min(_clustering(calmed, among, size) for size in _STRETCHES)
     return Share(service, of, n, int(held.sum()), int(among.sum()), clustering)
 
 
-def _clustering(held: Ints, n: Ints, size: int) -> float:
+def _without_outliers(held: Ints, n: Ints) -> Floats:
+    """Counts whose wildest twentieth is no further from the mean share than the rest (winsorized).
+
+    One bad moment in an hour is an incident that nobody was told of; learned as usual, it would make the
+    watch deaf to the next one. What happens more often than one time in twenty is usual.
+    """
+    share = (held.sum() + 0.5) / (n.sum() + 1.0)
+    deviation = np.sqrt(n * share * (1.0 - share))
+    far = (held - n * share) / deviation
+    limit = float(np.quantile(np.abs(far), _CALM))
+    calmed: Floats = n * share + np.clip(far, -limit, limit) * deviation
+    return calmed
+
+
+def _clustering(held: Floats, n: Ints, size: int) -> float:
     stretch = np.arange(len(n)) // size
     k, of = (np.bincount(stretch, counts) for counts in (held, n))
     return float(bayes_factors.concentration(k, of, np.zeros(len(of), dtype=np.int64), 1)[0])

@@ -21,8 +21,16 @@ class Fault:
     until: float = float("inf")
 
 
-def stream(seconds: float, *, seed: int = 1, rate: float = 10.0, fault: Fault | None = None) -> Spans:
+def stream(
+    seconds: float,
+    *,
+    seed: int = 1,
+    rate: float = 10.0,
+    fault: Fault | None = None,
+    earlier: Fault | None = None,
+) -> Spans:
     """Requests down the chain: Poisson arrivals, lognormal work, hourly drift, moods by the minute."""
+    faults = [each for each in (earlier, fault) if each is not None]
     dice = np.random.default_rng(seed)
     t = np.sort(dice.uniform(0.0, seconds, dice.poisson(rate * seconds)))
     minute = (t // 60).astype(int)
@@ -36,10 +44,10 @@ def stream(seconds: float, *, seed: int = 1, rate: float = 10.0, fault: Fault | 
     for place in reversed(range(len(CHAIN))):
         own = 0.02 * np.exp(dice.normal(0.0, 0.5, len(t))) * mood
         bad = dice.uniform(size=len(t)) < 0.005 * nervous
-        if fault is not None and fault.service == CHAIN[place]:
-            during = (t >= fault.at) & (t < fault.until)
-            own += np.where(during, fault.extra, 0.0)
-            bad |= during & (dice.uniform(size=len(t)) < fault.fails)
+        for ill in (each for each in faults if each.service == CHAIN[place]):
+            during = (t >= ill.at) & (t < ill.until)
+            own += np.where(during, ill.extra, 0.0)
+            bad |= during & (dice.uniform(size=len(t)) < ill.fails)
         below, failed = below + own, failed | bad
         length[:, place], wrong[:, place] = below, failed
     return _table(t, length, wrong)

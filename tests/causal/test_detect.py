@@ -57,6 +57,13 @@ def test_a_single_blip_is_no_incident() -> None:
     assert watch(blip, BROKEN_AT, 240.0, tick=1.0) == (float("inf"), ())
 
 
+def test_a_bad_moment_long_ago_does_not_make_the_watch_deaf() -> None:
+    earlier = Fault("payment", fails=0.8, at=100.0, until=115.0)
+    again = Fault("payment", fails=0.6, at=600.0)
+    seen, _ = watch(roll_up(stream(700.0, fault=again, earlier=earlier)), 600.0, 700.0)
+    assert seen - 600.0 <= 25.0
+
+
 def test_too_little_quiet_time_gives_no_anomaly() -> None:
     fault = Fault("payment", extra=1.0, at=20.0)
     assert detect(roll_up(stream(40.0, fault=fault)), T0 + 43.0) == ()
