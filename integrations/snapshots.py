@@ -35,6 +35,8 @@ __all__ = ["FolderSnapshots", "load_case"]
 
 _REFERENCE = re.compile(r"[0-9a-f]{16}")
 _QUIET = "_quiet"
+_ROLLOUT_SECONDS = 120.0
+"""A version that a service reports within so long of a commit is that commit, taken into use."""
 _SECONDS = pa.field("time_unix", pa.int64())
 
 
@@ -110,9 +112,15 @@ def _read(baseline: Window, incident: Window) -> list[Window]:
 
 def _together(given: Sequence[Change], told: Sequence[Change]) -> tuple[Change, ...]:
     """Add the changes that telemetry tells of to the given ones, which know more of the same change."""
-    known = {(change.id, change.service) for change in given}
-    new = [change for change in told if (change.id, change.service) not in known]
+    new = [change for change in told if not any(_same(change, known) for known in given)]
     return tuple(sorted((*given, *new), key=lambda change: (change.at, change.id)))
+
+
+def _same(told: Change, given: Change) -> bool:
+    """Whether telemetry tells of a known change: by its id, or as a version that came just after it."""
+    if told.service != given.service:
+        return False
+    return told.id == given.id or 0.0 <= told.at - given.at <= _ROLLOUT_SECONDS
 
 
 def _to_seconds(rows: ArrowBatch) -> ArrowBatch:

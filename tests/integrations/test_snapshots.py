@@ -152,9 +152,19 @@ def test_windows_that_touch_do_not_count_a_row_twice(snapshots: FolderSnapshots)
     assert (len(telemetry.quiet.logs), len(telemetry.incident.logs)) == (0, 1)
 
 
-def test_a_version_that_changes_is_added_to_the_changes(snapshots: FolderSnapshots) -> None:
+def a_version_that_changes() -> MemoryTelemetryStore:
     store = MemoryTelemetryStore()
     store.append(spans_at(10, attributes='{"vcs.ref.head.revision":"aaaa"}'))
     store.append(spans_at(70, first=9, attributes='{"vcs.ref.head.revision":"bbbb"}'))
-    _, telemetry = snapshots.load(cut(snapshots, store))
-    assert [change.id for change in telemetry.changes] == ["abc1234", "bbbb"]
+    return store
+
+
+def test_a_version_that_changes_is_added_to_the_changes(snapshots: FolderSnapshots) -> None:
+    long_ago = CHANGE.model_copy(update={"at": T0 - 600.0})
+    cut_at = snapshots.cut(a_version_that_changes(), ALERT, BASELINE, INCIDENT, [long_ago])
+    assert [change.id for change in snapshots.load(cut_at)[1].changes] == ["abc1234", "bbbb"]
+
+
+def test_a_version_that_comes_right_after_a_commit_is_that_commit(snapshots: FolderSnapshots) -> None:
+    _, telemetry = snapshots.load(cut(snapshots, a_version_that_changes()))
+    assert [change.id for change in telemetry.changes] == ["abc1234"]
