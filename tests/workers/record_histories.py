@@ -45,22 +45,14 @@ async def declined(client: Client) -> None:
     """A human said no, and whoever alerted said that it is over."""
     stage = Stage(client, Script(recovers=False), MemoryAction())
     async with stage.at_work():
-        handle = await stage.alert()
-        await stage.answer(await stage.question(), approve=False, because="not now")
-        await eventually(lambda: stage.ticket().attempts)
-        await handle.signal("resolved")
-        await handle.result()
+        await stage.resolved_by_others(approve=False, because="not now")
 
 
 async def undone(client: Client) -> None:
     """The second step failed and the first was taken back."""
     stage = Stage(client, Script(), MemoryAction(refuse={"second-cart"}))
     async with stage.at_work():
-        handle = await stage.alert()
-        await stage.answer(await stage.question())
-        await eventually(lambda: stage.ticket().attempts)
-        await handle.signal("resolved")
-        await handle.result()
+        await stage.resolved_by_others()
 
 
 async def expired(client: Client) -> None:

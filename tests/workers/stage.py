@@ -226,6 +226,14 @@ class Stage:
         answered: ApprovalRequest = await handle.execute_update("answer", given, result_type=ApprovalRequest)
         return answered
 
+    async def resolved_by_others(self, **answer: object) -> Outcome:
+        """Raise an alert, answer its question, see the attempt fail; others then resolve it."""
+        handle = await self.alert()
+        await self.answer(await self.question(), **answer)
+        await eventually(lambda: self.ticket().attempts)
+        await handle.signal("resolved")
+        return await handle.result()
+
     def ticket(self) -> Ticket:
         """The newest ticket."""
         return self.incidents.all()[0]

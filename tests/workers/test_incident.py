@@ -95,11 +95,7 @@ async def test_a_replayed_approval_is_refused(stage: Stage) -> None:
 async def test_a_failed_step_undoes_the_steps_before_it_in_reverse_order(client: Client) -> None:
     stage = Stage(client, Script(), MemoryAction(refuse={"second-cart"}))
     async with stage.at_work():
-        handle = await stage.alert()
-        await stage.answer(await stage.question())
-        await eventually(lambda: stage.ticket().attempts)
-        await handle.signal("resolved")
-        outcome = await handle.result()
+        outcome = await stage.resolved_by_others()
     assert outcome.attempts[0].status is AttemptStatus.FAILED
     assert stage.action.executed == ["first-cart", "undo-first"]
 
@@ -107,11 +103,7 @@ async def test_a_failed_step_undoes_the_steps_before_it_in_reverse_order(client:
 async def test_a_plan_that_does_not_help_is_taken_back_last_step_first(stage: Stage) -> None:
     stage.script.recovers = False
     async with stage.at_work():
-        handle = await stage.alert()
-        await stage.answer(await stage.question())
-        await eventually(lambda: stage.ticket().attempts)
-        await handle.signal("resolved")
-        outcome = await handle.result()
+        outcome = await stage.resolved_by_others()
     assert outcome.status is AttemptStatus.NOT_RECOVERED
     assert stage.action.executed[2:] == ["undo-second", "undo-first"]
 
