@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln, logsumexp
 
-from causal.telemetry import Floats, Ints
+from causal.telemetry import Floats
 
 WIDEST, TIGHTEST = 2.0, 2000.0
 _SOFTENER = 0.01
@@ -50,18 +50,15 @@ def beta_binomial(
     return cast("Floats", changed - quiet)
 
 
-def concentration(k: ArrayLike, n: ArrayLike, group: Ints, groups: int) -> Floats:
-    """How strongly the shares k/n of quiet stretches cluster, per group: large is pure chance, 2 is wild."""
+def concentration(k: ArrayLike, n: ArrayLike) -> Floats:
+    """How strongly the shares k/n of quiet stretches (the last axis) cluster: large is chance, 2 is wild."""
     held, of = np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64)
-
-    def total(values: Floats) -> Floats:
-        return np.bincount(group, values, minlength=groups).astype(np.float64)
-
-    n_sum = total(of)
-    share = ((total(held) + 0.5) / (n_sum + 1.0))[group]
-    spread = (total((held - of * share) ** 2) + 1.0) / (total(of * share * (1.0 - share)) + 1.0)
-    size = total(of**2) / np.maximum(n_sum, 1.0)
-    return np.clip((size - 1.0) / np.maximum(spread - 1.0, 1e-9) - 1.0, WIDEST, TIGHTEST)
+    total = of.sum(axis=-1)
+    share = ((held.sum(axis=-1) + 0.5) / (total + 1.0))[..., np.newaxis]
+    expected = (of * share * (1.0 - share)).sum(axis=-1)
+    spread = (((held - of * share) ** 2).sum(axis=-1) + 1.0) / (expected + 1.0)
+    size = (of**2).sum(axis=-1) / np.maximum(total, 1.0)
+    return cast("Floats", np.clip((size - 1.0) / np.maximum(spread - 1.0, 1e-9) - 1.0, WIDEST, TIGHTEST))
 
 
 def student_t(z: ArrayLike, freedom: ArrayLike) -> Floats:

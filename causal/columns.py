@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal.telemetry import Ints
 
 
-def grouped(*columns: NDArray[np.integer]) -> tuple[Ints, Ints]:
+def grouped(*columns: NDArray[np.integer] | NDArray[np.bool_]) -> tuple[Ints, Ints]:
     """Number the distinct rows of integer columns: (first row of each group, group of each row)."""
     key = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:

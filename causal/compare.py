@@ -5,11 +5,15 @@ from quiet stretches how much the group varies by itself, and return evidence in
 amount: extra requests, extra seconds. Amounts add up along the call graph where rates do not (an
 operation seen by few requests has an impressive rate and a small amount). An amount is *credible* where
 it exceeds twice its own noise.
+
+What is compared are sums, group by group and stretch by stretch (`Sums`, `Counts`): rows are added up once,
+and what the quiet profile remembers of earlier hours is set beside them in the same shape.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
@@ -52,6 +56,40 @@ class Groups:
 
 
 @dataclass(frozen=True, eq=False)
+class _Stretches:
+    """A row a group and a column a stretch of time; ``late`` tells which stretches are of the incident."""
+
+    late: Flags
+
+    def beside(self, other: Self) -> Self:
+        """The stretches of both, those of the other first."""
+        kept = {}
+        for field in fields(self):
+            pair = getattr(other, field.name), getattr(self, field.name)
+            kept[field.name] = np.concatenate(pair, axis=pair[0].ndim - 1)
+        return type(self)(**kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Sums(_Stretches):
+    """Times: how many, the sums of their logarithms and of seconds, and of the squares of both."""
+
+    n: Floats
+    log: Floats
+    log_squares: Floats
+    total: Floats
+    squares: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Counts(_Stretches):
+    """Requests: how many there were, and how many of them held something."""
+
+    n: Floats
+    held: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Change:
     """One row a group: evidence, credible amount, counts and levels in quiet time and now."""
 
@@ -63,42 +101,84 @@ class Change:
     now: Floats
 
 
+def sums(seconds: Floats, rows: Groups, offset: float) -> Sums:
+    """Add up times; their logarithms are taken in units above ``offset`` seconds."""
+    log_time = np.log(seconds + offset)
+    late, cell = _cells(rows)
+    shape = rows.size, len(late)
+
+    def added(values: Floats | None) -> Floats:
+        return np.bincount(cell, values, minlength=shape[0] * shape[1]).astype(np.float64).reshape(shape)
+
+    return Sums(late, added(None), *(added(v) for v in (log_time, log_time**2, seconds, seconds**2)))
+
+
+def counts(held: Flags, rows: Groups) -> Counts:
+    """Count requests, and those that hold something."""
+    late, cell = _cells(rows)
+    shape = rows.size, len(late)
+    n, k = (np.bincount(cell, w, minlength=shape[0] * shape[1]).reshape(shape) for w in (None, held))
+    return Counts(late, n.astype(np.float64), k.astype(np.float64))
+
+
 def times(seconds: Floats, rows: Groups, offset: float) -> Change:
     """Compare times on a log scale (in units above ``offset`` seconds); amounts are in seconds."""
-    quiet, log_time = ~rows.late, np.log(seconds + offset)
-    n_quiet, n_now = rows.count(quiet), rows.count(rows.late)
-    log_before, log_now = rows.mean(log_time, quiet), rows.mean(log_time, rows.late)
-    within = rows.mean((log_time - log_before[rows.group]) ** 2, quiet)
-    between, stretches = _between(log_time[quiet], rows.take(quiet), within)
-    noise = between + within / np.maximum(n_now, 1.0) + within / np.maximum(n_quiet, 1.0) + _FLOOR
-    evidence = bayes_factors.student_t(
-        (log_now - log_before) / np.sqrt(noise), np.maximum(stretches - 1.0, 2.0)
-    )
-    before, now = rows.mean(seconds, quiet), rows.mean(seconds, rows.late)
-    spread = np.maximum(rows.mean((seconds - before[rows.group]) ** 2, quiet), before**2 * _LEAST_SPREAD)
-    excess = n_now * (now - before)
-    return _change(evidence, excess, spread, (n_quiet, n_now), (before, now))
+    return slower(sums(seconds, rows, offset))
 
 
 def shares(held: Flags, rows: Groups) -> Change:
     """Compare the shares of rows that hold something; amounts are in rows."""
-    first, cell = grouped(rows.group, rows.stretch, rows.late.astype(np.int64))
-    k = np.bincount(cell, held, minlength=len(first)).astype(np.int64)
-    n = np.bincount(cell, minlength=len(first)).astype(np.int64)
-    return tallied(k, n, rows.take(first))
+    return commoner(counts(held, rows))
 
 
-def tallied(held: Ints, of: Ints, cells: Groups) -> Change:
-    """Compare shares that have been counted: one row a group and stretch, ``held`` of ``of`` requests."""
-    quiet = ~cells.late
-    k_quiet, n_quiet = cells.total(held, quiet), cells.total(of, quiet)
-    k_now, n_now = cells.total(held, cells.late), cells.total(of, cells.late)
-    clustering = bayes_factors.concentration(held[quiet], of[quiet], cells.group[quiet], cells.size)
+def slower(table: Sums) -> Change:
+    """Compare times that have been added up; amounts are in seconds."""
+    quiet = ~table.late
+    n_quiet, n_now = (table.n[:, which].sum(axis=1) for which in (quiet, table.late))
+    log_before, within = _moments(table.log[:, quiet], table.log_squares[:, quiet], n_quiet)
+    log_now, _ = _moments(table.log[:, table.late], table.log_squares[:, table.late], n_now)
+    between, stretches = _between(table.n[:, quiet], table.log[:, quiet], within)
+    noise = between + within / np.maximum(n_now, 1.0) + within / np.maximum(n_quiet, 1.0) + _FLOOR
+    evidence = bayes_factors.student_t(
+        (log_now - log_before) / np.sqrt(noise), np.maximum(stretches - 1.0, 2.0)
+    )
+    before, spread = _moments(table.total[:, quiet], table.squares[:, quiet], n_quiet)
+    now, _ = _moments(table.total[:, table.late], table.squares[:, table.late], n_now)
+    spread = np.maximum(spread, before**2 * _LEAST_SPREAD)
+    return _change(evidence, n_now * (now - before), spread, (n_quiet, n_now), (before, now))
+
+
+def commoner(table: Counts) -> Change:
+    """Compare shares that have been counted; amounts are in requests."""
+    quiet = ~table.late
+    n_quiet, n_now = (table.n[:, which].sum(axis=1) for which in (quiet, table.late))
+    k_quiet, k_now = (table.held[:, which].sum(axis=1) for which in (quiet, table.late))
+    clustering = bayes_factors.concentration(table.held[:, quiet], table.n[:, quiet])
     evidence = bayes_factors.beta_binomial(k_quiet, n_quiet, k_now, n_now, np.minimum(clustering, _MOST))
     before, now = k_quiet / np.maximum(n_quiet, 1.0), k_now / np.maximum(n_now, 1.0)
     usual = (k_quiet + 0.5) / (n_quiet + 1.0)
     excess = np.abs(k_now - n_now * before)
     return _change(evidence, excess, usual * (1 - usual), (n_quiet, n_now), (before, now))
+
+
+def tallied(held: Ints, of: Ints, cells: Groups) -> Change:
+    """Compare shares that have been counted: one row a group and stretch, ``held`` of ``of`` requests."""
+    late, cell = _cells(cells)
+    shape = cells.size, len(late)
+    n, k = (np.bincount(cell, w, minlength=shape[0] * shape[1]).reshape(shape) for w in (of, held))
+    return commoner(Counts(late, n.astype(np.float64), k.astype(np.float64)))
+
+
+def _cells(rows: Groups) -> tuple[Flags, Ints]:
+    """The stretches that rows lie in, and the place of each row in a table of groups x stretches."""
+    first, slot = grouped(rows.stretch, rows.late)
+    return rows.late[first], rows.group * len(first) + slot
+
+
+def _moments(sums: Floats, squares: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of each group's values, from their sums."""
+    mean = sums.sum(axis=1) / np.maximum(n, 1.0)
+    return mean, np.maximum(squares.sum(axis=1) / np.maximum(n, 1.0) - mean**2, 0.0)
 
 
 def _change(
@@ -116,19 +196,14 @@ def _change(
     return Change(np.where(known, evidence, 0.0), amount, n_quiet, n_now, *levels)
 
 
-def _between(values: Floats, rows: Groups, within: Floats) -> tuple[Floats, Floats]:
+def _between(n: Floats, log: Floats, within: Floats) -> tuple[Floats, Floats]:
     """Variance between quiet stretches beyond sampling error, and how many stretches there are."""
-    first, cell = grouped(rows.group, rows.stretch)
-    n = np.bincount(cell, minlength=len(first))
-    full = np.flatnonzero(n >= _FEW)
-    owner = rows.group[first[full]]
-    means = np.bincount(cell, values, minlength=len(first))[full] / n[full]
-
-    def total(of: Floats) -> Floats:
-        return np.bincount(owner, of, minlength=rows.size).astype(np.float64)
-
-    stretches = total(np.ones(len(full)))
-    centre = total(means) / np.maximum(stretches, 1.0)
-    spread = total((means - centre[owner]) ** 2) / np.maximum(stretches - 1.0, 1.0)
-    sampling = total(within[owner] / n[full]) / np.maximum(stretches, 1.0)
-    return np.where(stretches >= _FEW, np.maximum(spread - sampling, 0.0), _UNLEARNED), stretches
+    full = n >= _FEW
+    means = np.where(full, log / np.maximum(n, 1.0), 0.0)
+    stretches = full.sum(axis=1).astype(np.float64)
+    centre = means.sum(axis=1) / np.maximum(stretches, 1.0)
+    away = np.where(full, means - centre[:, None], 0.0)
+    spread = (away**2).sum(axis=1) / np.maximum(stretches - 1.0, 1.0)
+    sampling = np.where(full, within[:, None] / np.maximum(n, 1.0), 0.0).sum(axis=1)
+    beyond = np.maximum(spread - sampling / np.maximum(stretches, 1.0), 0.0)
+    return np.where(stretches >= _FEW, beyond, _UNLEARNED), stretches

@@ -8,7 +8,7 @@ and shares the dictionaries, so that codes can be compared between the quiet and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, Self
 
@@ -81,9 +81,9 @@ class _Table:
     def take(self, rows: Selection) -> Self:
         """The chosen rows, with the same dictionaries."""
         kept: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            kept[field.name] = value.take(rows) if isinstance(value, Column) else value[rows]
+        for column in fields(self):
+            value = getattr(self, column.name)
+            kept[column.name] = value.take(rows) if isinstance(value, Column) else value[rows]
         return type(self)(**kept)
 
     def __len__(self) -> int:
@@ -158,6 +158,35 @@ class Logs(_Table):
 
 
 @dataclass(frozen=True, eq=False)
+class Past(_Table):
+    """What is remembered of quiet time before the quiet rows: sums, a row a thing seen and minute.
+
+    ``measure`` is a way of looking, ``context`` what was looked at (an operation, a call, a resource);
+    ``feature`` is what some of its requests held, and is missing on the row of the context itself. ``start``
+    is when the minute began (Unix seconds), ``n`` how many there were. Of times and levels there are sums
+    of the logarithms (taken of values above ``offset``) and of the values, and the sums of the squares of
+    both; of shares ``n`` alone.
+    """
+
+    measure: Column
+    context: Column
+    feature: Column
+    start: Floats
+    n: Floats
+    log: Floats
+    log_squares: Floats
+    total: Floats
+    squares: Floats
+    offset: Floats
+
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing is remembered."""
+        nothing, real = Column.of(()), np.zeros(0, dtype=np.float64)
+        return cls(nothing, nothing, nothing, real, real, real, real, real, real, real)
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Telemetry of one stretch of time."""
 
@@ -185,7 +214,8 @@ class Telemetry:
 
     ``quiet`` holds fault-free rows whatever their time, ``incident`` the rows of the incident window; the
     tables of both share their dictionaries. ``calls`` are published (caller, callee) edges, if any.
-    ``gaps`` says in words what is known to be missing; ``digest`` identifies the content.
+    ``past`` is the quiet profile: what is remembered of times before the quiet rows. ``gaps`` says in words
+    what is known to be missing; ``digest`` identifies the content.
     """
 
     baseline: Window
@@ -196,3 +226,4 @@ class Telemetry:
     changes: Sequence[Change] = ()
     gaps: Sequence[str] = ()
     digest: str = ""
+    past: Past = field(default_factory=Past.none)

@@ -187,4 +187,4 @@ def _without_outliers(held: Ints, n: Ints) -> Floats:
 def _clustering(held: Floats, n: Ints, size: int) -> float:
     stretch = np.arange(len(n)) // size
     k, of = (np.bincount(stretch, counts) for counts in (held, n))
-    return float(bayes_factors.concentration(k, of, np.zeros(len(of), dtype=np.int64), 1)[0])
+    return float(bayes_factors.concentration(k, of))

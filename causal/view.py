@@ -85,7 +85,13 @@ class View:
 
     @cached_property
     def offset(self) -> float:
-        """Seconds below which times are all alike: a hundredth of a usual request, at least a millisecond."""
+        """Seconds below which times are all alike: a hundredth of a usual request, at least a millisecond.
+
+        A quiet profile has its own: sums of logarithms compare only where the same was added before.
+        """
+        remembered = float(self.telemetry.past.offset.max(initial=0.0))
+        if remembered > 0.0:
+            return remembered
         roots = (self.forest.parent < 0) & ~self.late
         usual = float(np.median(self.forest.seconds[roots])) if roots.any() else 0.0
         return max(0.01 * usual, 1e-3)
@@ -101,6 +107,11 @@ class View:
         calling = np.isin(self.spans.kind, (SpanKind.CLIENT, SpanKind.UNSPECIFIED, SpanKind.INTERNAL))
         out: Flags = (self.peer != MISSING) & calling
         return out
+
+    @cached_property
+    def callee(self) -> Column:
+        """Whom each outgoing span calls, by name."""
+        return Column(self.peer, self.spans.service.names)
 
     @cached_property
     def answered(self) -> Flags:
@@ -130,6 +141,11 @@ class View:
         """Group some spans by columns that belong to them: the first of each group, and the groups."""
         first, group = grouped(*columns)
         return first, Groups(group, len(first), self.late[rows], self.stretch[rows])
+
+    def named(self, rows: Ints, *columns: Column) -> tuple[str, ...]:
+        """What a quiet profile calls some rows: their values in these columns, one after the other."""
+        values = [column.take(rows).values() for column in columns]
+        return tuple("\x1f".join(value or "" for value in row) for row in zip(*values, strict=True))
 
     def onset(self, rows: Ints, values: Floats, before: float, now: float) -> float | None:
         """When the mean of the incident's rows was first nearer to now than to before, to two seconds."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from causal import compare
+from causal.compare import Groups
 from causal.evidence import Anomaly, Entity, EntityKind
+from causal.past import Measure, Timed
 from causal.telemetry import MISSING, Ints, SpanKind
 from causal.view import View
 
@@ -18,17 +20,28 @@ _LEAST = 1.0
 
 def find(view: View) -> tuple[Anomaly, ...]:
     """The calls whose gap has risen; the entity is the edge, and its service the callee."""
-    calling = view.answered & (view.spans.kind != SpanKind.SERVER) & (view.peer != MISSING)
-    rows = np.flatnonzero(calling)
-    if not view.compares or not len(rows):
+    if not view.compares:
         return ()
-    _, groups = view.groups(rows, view.spans.service.codes[rows], view.peer[rows])
-    change = compare.times(view.forest.busy[rows], groups, view.offset)
+    rows, groups, gaps = _gaps(view)
+    change = compare.slower(gaps.beside(view.telemetry.past))
     material = (change.evidence >= _LEAST) & (change.amount > view.offset * change.n_now)
     return tuple(
         _anomaly(view, rows[(groups.group == edge) & groups.late], change, int(edge))
         for edge in np.flatnonzero(material)
     )
+
+
+def measures(view: View) -> tuple[Measure, ...]:
+    """Seconds between caller and callee, per pair of services."""
+    return (_gaps(view)[2],)
+
+
+def _gaps(view: View) -> tuple[Ints, Groups, Timed]:
+    calling = view.answered & (view.spans.kind != SpanKind.SERVER) & (view.peer != MISSING)
+    rows = np.flatnonzero(calling)
+    first, groups = view.groups(rows, view.spans.service.codes[rows], view.peer[rows])
+    pairs = view.named(rows[first], view.spans.service, view.callee)
+    return rows, groups, Timed("edge_gap", pairs, compare.sums(view.forest.busy[rows], groups, view.offset))
 
 
 def _anomaly(view: View, late: Ints, change: compare.Change, edge: int) -> Anomaly:

@@ -14,6 +14,7 @@ import numpy as np
 
 from causal import bayes_factors, compare
 from causal.evidence import Anomaly, Entity
+from causal.past import Measure, Timed
 from causal.telemetry import Flags, Floats, Ints
 from causal.view import View
 
@@ -26,13 +27,9 @@ def find(view: View) -> tuple[Anomaly, ...]:
     """The services whose own time per request has risen."""
     if not view.compares:
         return ()
-    rows, mine = view.requests, ~view.outgoing
-    own = _per_request(view, mine)[rows]
-    waiting = _per_request(view, mine & _waiting(view))[rows]
-    service = view.spans.service.codes[rows]
-    first, groups = view.groups(rows, service, view.spans.operation.codes[rows])
-    change = compare.times(own, groups, view.offset)
-    waited = compare.times(waiting, groups, view.offset)
+    rows, service = view.requests, view.spans.service.codes[view.requests]
+    own, first, measured = _own_times(view)
+    change, waited = (compare.slower(each.beside(view.telemetry.past)) for each in measured)
     found = []
     for code in np.unique(service[service >= 0]):
         operations = np.flatnonzero((service[first] == code) & (change.n_quiet > 0) & (change.n_now > 0))
@@ -43,6 +40,29 @@ def find(view: View) -> tuple[Anomaly, ...]:
             late = np.flatnonzero((service == code) & view.late[rows])
             found.append(_anomaly(view, (rows[late], own[late]), change, operations, queueing=queueing))
     return tuple(found)
+
+
+def measures(view: View) -> tuple[Measure, ...]:
+    """Own seconds of a request, and what of it was waiting, per entry operation of a service."""
+    return _own_times(view)[2]
+
+
+def _own_times(view: View) -> tuple[Floats, Ints, tuple[Timed, Timed]]:
+    """Own time of each request, the first request of each entry operation, and both measures of them."""
+    rows, mine = view.requests, ~view.outgoing
+    own = _per_request(view, mine)[rows]
+    waiting = _per_request(view, mine & _waiting(view))[rows]
+    spans = view.spans
+    first, groups = view.groups(rows, spans.service.codes[rows], spans.operation.codes[rows])
+    contexts = view.named(rows[first], spans.service, spans.operation)
+    return (
+        own,
+        first,
+        (
+            Timed("exclusive_time", contexts, compare.sums(own, groups, view.offset)),
+            Timed("queueing", contexts, compare.sums(waiting, groups, view.offset)),
+        ),
+    )
 
 
 def _per_request(view: View, which: Flags) -> Floats:

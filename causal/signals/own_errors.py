@@ -11,9 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from causal import bayes_factors, compare
+from causal.compare import Groups
 from causal.edges import strangers
 from causal.evidence import Anomaly, Entity, EntityKind
 from causal.forest import NANOSECOND, failed
+from causal.past import Measure, Shared
 from causal.telemetry import MISSING, Flags, Ints, SpanKind
 from causal.view import View
 
@@ -29,17 +31,36 @@ def find(view: View) -> tuple[Anomaly, ...]:
     """Services whose own work fails more often, and calls that fail between the two ends."""
     if not view.compares:
         return ()
-    wrong = failed(view.spans)
-    inner = np.flatnonzero(wrong & (view.forest.parent >= 0))
-    source = wrong.copy()
-    source[view.forest.parent[inner]] = False
-    calling = (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+    source, calling = _sources(view)
     return (
         *_own(view, source & ~calling),
-        *_calls(view, "unanswered", source & ~view.answered, calling),
-        *_calls(view, "gave_up", source & view.answered, calling),
-        *_strays(view, wrong, calling),
+        *(
+            anomaly
+            for signal, which in _ways(view, source)
+            for anomaly in _calls(view, signal, which, calling)
+        ),
+        *_strays(view, failed(view.spans), calling),
     )
+
+
+def measures(view: View) -> tuple[Measure, ...]:
+    """The shares of requests whose own work failed, and of calls that failed on the way."""
+    source, calling = _sources(view)
+    ways = _ways(view, source)
+    return (_own_shares(view, source & ~calling)[2], *(_call_shares(view, s, w, calling)[2] for s, w in ways))
+
+
+def _sources(view: View) -> tuple[Flags, Flags]:
+    """Failed spans none of whose children failed, and the spans that call another service."""
+    source = failed(view.spans)
+    inner = np.flatnonzero(source & (view.forest.parent >= 0))
+    source[view.forest.parent[inner]] = False
+    return source, (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+
+
+def _ways(view: View, source: Flags) -> tuple[tuple[str, Flags], tuple[str, Flags]]:
+    """How a call can fail though its callee did not: nobody answers, or it is given up; and where it did."""
+    return ("unanswered", source & ~view.answered), ("gave_up", source & view.answered)
 
 
 def _strays(view: View, wrong: Flags, calling: Flags) -> list[Anomaly]:
@@ -60,13 +81,25 @@ def _strays(view: View, wrong: Flags, calling: Flags) -> list[Anomaly]:
     return found
 
 
+def _own_shares(view: View, source: Flags) -> tuple[Flags, Ints, Shared]:
+    """Of each request whether own work failed in it, the first of each entry operation, and the shares."""
+    rows, spans = view.requests, view.spans
+    held = (np.bincount(view.forest.segment[source], minlength=len(source)) > 0)[rows]
+    first, groups = view.groups(rows, spans.service.codes[rows], spans.operation.codes[rows])
+    contexts = view.named(rows[first], spans.service, spans.operation)
+    return (
+        held,
+        first,
+        Shared("own failures", contexts, ("failed",) * len(first), compare.counts(held, groups)),
+    )
+
+
 def _own(view: View, source: Flags) -> list[Anomaly]:
     """Per service and entry operation: requests in which its own work failed."""
     rows = view.requests
-    held = (np.bincount(view.forest.segment[source], minlength=len(source)) > 0)[rows]
+    held, first, measured = _own_shares(view, source)
     service = view.spans.service.codes[rows]
-    first, groups = view.groups(rows, service, view.spans.operation.codes[rows])
-    change = compare.shares(held, groups)
+    change = compare.commoner(measured.beside(view.telemetry.past))
     risen = (change.now > change.before) & (change.n_quiet > 0)
     found = []
     for code in np.unique(service[service >= 0]):
@@ -87,18 +120,23 @@ def _own(view: View, source: Flags) -> list[Anomaly]:
     return found
 
 
+def _call_shares(view: View, signal: str, source: Flags, calling: Flags) -> tuple[Ints, Groups, Shared]:
+    """The rows that call, by caller and callee, and the shares of them that failed in this way."""
+    rows = np.flatnonzero(calling)
+    first, groups = view.groups(rows, view.spans.service.codes[rows], view.peer[rows])
+    pairs = view.named(rows[first], view.spans.service, view.callee)
+    held = compare.counts(source[rows], groups)
+    return rows, groups, Shared(signal, pairs, ("failed",) * len(first), held)
+
+
 def _calls(view: View, signal: str, source: Flags, calling: Flags) -> list[Anomaly]:
     """Per caller and callee: the calls that fail on the way."""
-    rows = np.flatnonzero(calling)
-    if not len(rows):
-        return []
-    first, groups = view.groups(rows, view.spans.service.codes[rows], view.peer[rows])
-    change = compare.shares(source[rows], groups)
+    rows, groups, measured = _call_shares(view, signal, source, calling)
+    change = compare.commoner(measured.beside(view.telemetry.past))
     risen = (change.now > change.before) & (change.amount > _LEAST_SHARE * change.n_now)
-    names, found = view.spans.service.names, []
-    for edge in np.flatnonzero((change.evidence >= _LEAST) & risen):
-        row = rows[first[edge]]
-        a, b = names[view.spans.service.codes[row]], names[view.peer[row]]
+    found = []
+    for edge in np.flatnonzero((change.evidence >= _LEAST) & risen).tolist():
+        a, _, b = measured.contexts[edge].partition("\x1f")
         now, n, before = float(change.now[edge]), float(change.n_now[edge]), float(change.before[edge])
         seen = (float(change.evidence[edge]), float(change.amount[edge]), before, now)
         says = f"{now * n:.0f} of {n:.0f} calls from {a} to {b} {_WORDS[signal]}, in quiet time {before:.1%}"

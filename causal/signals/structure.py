@@ -19,8 +19,10 @@ import numpy as np
 from causal import bayes_factors, compare
 from causal.bayes_factors import TIGHTEST
 from causal.columns import grouped
+from causal.compare import Counts
 from causal.evidence import Anomaly, Entity
 from causal.forest import failed
+from causal.past import Measure, Shared
 from causal.telemetry import MISSING, Codes, Flags, Floats, Ints
 from causal.view import View
 
@@ -43,20 +45,30 @@ class _Features:
     segment: Ints
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Requests without a failure (``rows``), the context of each, a row of each context, what they hold.
+
+    ``sick`` marks, of all spans, the segments in which something failed.
+    """
+
+    sick: Flags
+    rows: Ints
+    contexts: Ints
+    context: Ints
+    features: _Features
+
+
 def find(view: View) -> tuple[Anomaly, ...]:
     """The services whose requests do other things than in quiet time."""
     if not view.compares:
         return ()
-    sick = np.bincount(view.forest.segment, failed(view.spans), minlength=len(view.spans)) > 0
-    rows = view.requests[~sick[view.requests]]
-    first, context = grouped(view.spans.service.codes[rows], view.spans.operation.codes[rows])
-    features = _features(view, rows, context)
-    if not len(features.row):
-        return ()
-    change = _shares(view, rows, context, features)
-    owner, callee = (view.spans.service.codes[of] for of in (rows[first[features.context]], features.row))
-    left = _left(len(view.spans.service.names), change, owner, callee)
-    left *= _sound(view, sick, rows[first])[features.context]
+    seen = _seen(view)
+    features, spans = seen.features, view.spans
+    change = compare.commoner(_shares(view, seen).beside(view.telemetry.past))
+    owner, callee = (spans.service.codes[of] for of in (seen.contexts[features.context], features.row))
+    left = _left(len(spans.service.names), change, owner, callee)
+    left *= _sound(view, seen)[features.context]
     evidence = _beyond_mixing(change, left)
     found = []
     for code in np.unique(owner[owner >= 0]):
@@ -67,6 +79,19 @@ def find(view: View) -> tuple[Anomaly, ...]:
             amount = float(change.amount[mine].max())
             found.append(_anomaly(view, int(code), change, features, best, seen=(strength, amount)))
     return tuple(found)
+
+
+def measures(view: View) -> tuple[Measure, ...]:
+    """The shares of requests that hold each child call, per entry operation of a service."""
+    return (_shares(view, _seen(view)),)
+
+
+def _seen(view: View) -> _Seen:
+    """The requests in which nothing failed, and what they hold."""
+    sick = np.bincount(view.forest.segment, failed(view.spans), minlength=len(view.spans)) > 0
+    rows = view.requests[~sick[view.requests]]
+    first, context = grouped(view.spans.service.codes[rows], view.spans.operation.codes[rows])
+    return _Seen(sick, rows, rows[first], context, _features(view, rows, context))
 
 
 def _features(view: View, rows: Ints, context: Ints) -> _Features:
@@ -87,21 +112,28 @@ def _features(view: View, rows: Ints, context: Ints) -> _Features:
     return _Features(child[held[first]], of_row[segment[held[first]]], repeats[first], feature, segment[held])
 
 
-def _shares(view: View, rows: Ints, context: Ints, features: _Features) -> compare.Change:
+def _shares(view: View, seen: _Seen) -> Shared:
     """Each feature's share among the requests of its context, stretch by stretch."""
-    size, contexts = len(features.row), int(context.max()) + 1
-    first, slot = grouped(view.stretch[rows], view.late[rows].astype(np.int64))
-    slots, slot_of = len(first), np.zeros(len(view.spans), dtype=np.int64)
+    features, rows, spans = seen.features, seen.rows, view.spans
+    first, slot = grouped(view.stretch[rows], view.late[rows])
+    slots, slot_of = len(first), np.zeros(len(spans), dtype=np.int64)
     slot_of[rows] = slot
-    n = np.bincount(context * slots + slot, minlength=contexts * slots).reshape(contexts, slots)
-    k = np.bincount(features.feature * slots + slot_of[features.segment], minlength=size * slots)
-    cells = compare.Groups(
-        group=np.repeat(np.arange(size), slots),
-        size=size,
-        late=np.tile(view.late[rows[first]], size),
-        stretch=np.tile(np.arange(slots), size),
+    wide, deep = (len(seen.contexts), slots), (len(features.row), slots)
+    of = np.bincount(seen.context * slots + slot, minlength=wide[0] * slots).reshape(wide)
+    n = of[features.context].astype(np.float64)
+    k = np.bincount(features.feature * slots + slot_of[features.segment], minlength=deep[0] * slots)
+    contexts = view.named(seen.contexts, spans.service, spans.operation)
+    calls = view.named(features.row, spans.service, spans.operation)
+    told = zip(calls, features.repeated, strict=True)
+    table = Counts(
+        view.late[rows[first]], n[features.context].astype(np.float64), k.reshape(deep).astype(np.float64)
     )
-    return compare.tallied(k, n[features.context].ravel(), cells)
+    return Shared(
+        "structure",
+        [contexts[context] for context in features.context],
+        [f"{call}\x1fagain" if again else call for call, again in told],
+        table,
+    )
 
 
 def _left(services: int, change: compare.Change, owner: Codes, callee: Codes) -> Floats:
@@ -113,15 +145,15 @@ def _left(services: int, change: compare.Change, owner: Codes, callee: Codes) ->
     return left[owner]
 
 
-def _sound(view: View, sick: Flags, contexts: Ints) -> Floats:
-    """Of each context (by a row of it), the share of requests without a failure, against quiet time."""
+def _sound(view: View, seen: _Seen) -> Floats:
+    """Of each context, the share of requests without a failure, against quiet time."""
     codes = view.spans.service.codes, view.spans.operation.codes
     _, groups = view.groups(view.requests, *(code[view.requests] for code in codes))
-    well = (~sick[view.requests]).astype(np.float64)
+    well = (~seen.sick[view.requests]).astype(np.float64)
     ratio = groups.mean(well, groups.late) / np.maximum(groups.mean(well, ~groups.late), 1e-9)
     place = np.zeros(len(view.spans), dtype=np.int64)
     place[view.requests] = groups.group
-    return np.clip(ratio, 0.02, 1.0)[place[contexts]]
+    return np.clip(ratio, 0.02, 1.0)[place[seen.contexts]]
 
 
 def _beyond_mixing(change: compare.Change, share: Floats) -> Floats:

@@ -1,0 +1,68 @@
+"""The rolling quiet profile: what is kept of a quiet minute once its spans, samples and lines are gone.
+
+Every signal that compares names what it measures; a profile holds the sums of each measure, a row a
+context and minute, for as long as they are worth keeping. So a diagnosis knows how much an operation
+varies from minute to minute although only the last minutes before the incident are read again, and one
+that has hardly any of those still has something to compare with.
+
+Minutes that turn out not to have been quiet are taken out whole, whenever that is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from causal.evidence import Alert, Window
+from causal.past import Measure, joined
+from causal.signals import MEASURES
+from causal.telemetry import Batch, Flags, Past, Telemetry
+from causal.view import behold
+
+MINUTE = 60.0
+_ANOTHER_SYSTEM = 4.0
+
+
+def learn(past: Past, minute: Batch, start: float) -> Past:
+    """Add a quiet minute that began at ``start`` (Unix seconds) to what is remembered.
+
+    Where requests have become four times as quick or as slow since the profile was begun, its sums of
+    logarithms no longer suit them, and a new one is begun.
+    """
+    alone = _measured(minute, start, Past.none())
+    if not len(past):
+        return alone
+    before, now = float(past.offset.max()), float(alone.offset.max(initial=0.0))
+    if now <= 0.0:
+        return past
+    if max(before / now, now / before) > _ANOTHER_SYSTEM:
+        return alone
+    return joined([past, alone if before == now else _measured(minute, start, past)])
+
+
+def without(past: Past, windows: Iterable[Window]) -> Past:
+    """What is left when the minutes that touch any of these windows are taken out."""
+    kept: Flags = np.ones(len(past), dtype=np.bool_)
+    for window in windows:
+        kept &= (past.start >= window.end) | (past.start + MINUTE <= window.start)
+    return past.take(kept)
+
+
+def between(past: Past, earliest: float, latest: float) -> Past:
+    """The minutes that lie wholly between two moments."""
+    return past.take((past.start >= earliest) & (past.start + MINUTE <= latest))
+
+
+def minutes(past: Past) -> int:
+    """How many minutes are remembered."""
+    return len(np.unique(past.start))
+
+
+def _measured(minute: Batch, start: float, past: Past) -> Past:
+    window = Window(start=start, end=start + MINUTE)
+    end = Window(start=window.end, end=window.end)
+    telemetry = Telemetry(baseline=window, window=end, quiet=minute, incident=Batch.none(), past=past)
+    view = behold(Alert(fingerprint="quiet", raised_at=window.end), telemetry)
+    found: list[Measure] = [measure for measures in MEASURES for measure in measures(view)]
+    return joined([measure.quiet(start, view.offset) for measure in found])
