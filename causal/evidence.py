@@ -121,6 +121,15 @@ class Fault(StrEnum):
     POOL_EXHAUSTED = "pool_exhausted"
     TRAFFIC = "traffic"
     BAD_OUTPUT = "bad_output"
+    DEPENDENCY = "dependency"
+    CREDENTIALS = "credentials"
+    CONFIGURATION = "configuration"
+    RATE_LIMITED = "rate_limited"
+    RESOURCE_LIMIT = "resource_limit"
+    CONTENTION = "contention"
+    CODE_ERROR = "code_error"
+    BAD_DATA = "bad_data"
+    MODEL_LIMIT = "model_limit"
     UNKNOWN = "unknown"
 
 

@@ -8,6 +8,7 @@ from causal.view import View
 
 _LITTLE = 120.0
 _SLOT = 5.0
+_MINUTE = 60.0
 
 
 def evidence(view: View) -> tuple[str, ...]:
@@ -16,7 +17,7 @@ def evidence(view: View) -> tuple[str, ...]:
     said = list(telemetry.gaps)
     if not telemetry.incident:
         said.append("there is no telemetry of the incident at all")
-    elif not telemetry.quiet:
+    elif not telemetry.quiet and not len(telemetry.past):
         said.append("there is no quiet time to compare with: nothing can be called unusual")
     elif quiet_seconds(view) < _LITTLE:
         said.append(f"quiet time has {quiet_seconds(view):.0f} s only: the answer rests on little")
@@ -45,7 +46,7 @@ def of_service(view: View, service: str) -> tuple[str, ...]:
 
 
 def quiet_seconds(view: View) -> float:
-    """Seconds of quiet time in which anything was measured."""
+    """Seconds of quiet time in which anything was measured, the remembered minutes included."""
     moments = [
         view.spans.start_ns[view.forest.root][~view.late] * 1e-9,
         view.metrics.time[~view.metrics_late],
@@ -53,4 +54,5 @@ def quiet_seconds(view: View) -> float:
     ]
     best = max((len(np.unique(times // _SLOT)) * _SLOT for times in moments), default=0.0)
     metric = view.metrics.time[~view.metrics_late]
-    return max(best, float(np.ptp(metric)) if len(metric) else 0.0)
+    remembered = len(np.unique(view.telemetry.past.start)) * _MINUTE
+    return remembered + max(best, float(np.ptp(metric)) if len(metric) else 0.0)

@@ -74,8 +74,8 @@ class View:
 
     @cached_property
     def compares(self) -> bool:
-        """Whether there are both quiet and incident spans."""
-        return bool(self.late.any() and not self.late.all())
+        """Whether there are spans of the incident, and of quiet time or a memory of it."""
+        return bool(self.late.any() and (not self.late.all() or len(self.telemetry.past)))
 
     @cached_property
     def requests(self) -> Ints:

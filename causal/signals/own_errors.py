@@ -87,11 +87,8 @@ def _own_shares(view: View, source: Flags) -> tuple[Flags, Ints, Shared]:
     held = (np.bincount(view.forest.segment[source], minlength=len(source)) > 0)[rows]
     first, groups = view.groups(rows, spans.service.codes[rows], spans.operation.codes[rows])
     contexts = view.named(rows[first], spans.service, spans.operation)
-    return (
-        held,
-        first,
-        Shared("own failures", contexts, ("failed",) * len(first), compare.counts(held, groups)),
-    )
+    table = compare.counts(held, groups)
+    return held, first, Shared("own_errors", contexts, ("failed",) * len(first), table)
 
 
 def _own(view: View, source: Flags) -> list[Anomaly]:

@@ -125,9 +125,7 @@ def _shares(view: View, seen: _Seen) -> Shared:
     contexts = view.named(seen.contexts, spans.service, spans.operation)
     calls = view.named(features.row, spans.service, spans.operation)
     told = zip(calls, features.repeated, strict=True)
-    table = Counts(
-        view.late[rows[first]], n[features.context].astype(np.float64), k.reshape(deep).astype(np.float64)
-    )
+    table = Counts(view.late[rows[first]], n, k.reshape(deep).astype(np.float64))
     return Shared(
         "structure",
         [contexts[context] for context in features.context],
