@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causal.evidence import Alert, Window
+from causal.forest import NANOSECOND
 from causal.past import Measure, joined
 from causal.signals import MEASURES
 from causal.telemetry import Batch, Flags, Past, Telemetry
@@ -41,6 +43,19 @@ def learn(past: Past, minute: Batch, start: float) -> Past:
     return joined([past, alone if before == now else _measured(minute, start, past)])
 
 
+def minute_of(rows: Batch, start: float) -> Batch:
+    """Of all rows, those of one minute: whole requests that began in it, samples and lines of that time."""
+    spans, end = rows.spans, start + MINUTE
+    first = np.full(len(spans.trace.names) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, spans.trace.codes, spans.start_ns)
+    begun = first[spans.trace.codes]
+    return Batch(
+        spans.take(_within(begun * NANOSECOND, start, end)),
+        rows.metrics.take(_within(rows.metrics.time, start, end)),
+        rows.logs.take(_within(rows.logs.time_ns * NANOSECOND, start, end)),
+    )
+
+
 def without(past: Past, windows: Iterable[Window]) -> Past:
     """What is left when the minutes that touch any of these windows are taken out."""
     kept: Flags = np.ones(len(past), dtype=np.bool_)
@@ -57,6 +72,11 @@ def between(past: Past, earliest: float, latest: float) -> Past:
 def minutes(past: Past) -> int:
     """How many minutes are remembered."""
     return len(np.unique(past.start))
+
+
+def _within(moments: NDArray[np.floating], start: float, end: float) -> Flags:
+    inside: Flags = (moments >= start) & (moments < end)
+    return inside
 
 
 def _measured(minute: Batch, start: float, past: Past) -> Past:

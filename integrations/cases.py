@@ -21,10 +21,11 @@ import pyarrow as pa
 
 from causal.errors import MalformedCase
 from causal.evidence import Alert, Change, Window
-from causal.telemetry import Batch, Column, Flags, Ints, Telemetry
+from causal.telemetry import Batch, Column, Flags, Ints, Past, Telemetry
 from integrations.arrow import ArrowBatch, distinct_spans, from_arrow, nanoseconds, times
 from integrations.case_files import AlertFile, read_alert, read_calls, read_changes, read_tables
 from integrations.gaps import gaps_of
+from integrations.quiet_profile import in_order, read_profile
 
 __all__ = ["CaseRows", "case_rows", "load_case"]
 
@@ -45,7 +46,7 @@ def load_case(path: Path) -> tuple[Alert, Telemetry]:
     extra = [read_tables(folder) for folder in _baselines(path, head)]
     rows = case_rows(own, [tables for tables, _ in extra], baseline=head.quiet, incident=head.unwell)
     said = (*left_out, *(sentence for _, sentences in extra for sentence in sentences))
-    return head.alert, rows.telemetry(read_calls(path), read_changes(path), said)
+    return head.alert, rows.telemetry(read_calls(path), read_changes(path), said, read_profile(path))
 
 
 def _baselines(case: Path, head: AlertFile) -> list[Path]:
@@ -111,8 +112,10 @@ class CaseRows:
         calls: Sequence[tuple[str, str]] = (),
         changes: Sequence[Change] = (),
         gaps: Sequence[str] = (),
+        past: Past | None = None,
     ) -> Telemetry:
         """Make telemetry of the rows; ``gaps`` are added to those that are found."""
+        past = in_order(past) if past is not None else Past.none()
         found = gaps_of(self.quiet_rows, self.incident_rows, self.baseline, calls)
         return Telemetry(
             baseline=self.baseline,
@@ -122,7 +125,8 @@ class CaseRows:
             calls=tuple(calls),
             changes=tuple(changes),
             gaps=(*gaps, *found),
-            digest=self._digest(calls, changes),
+            digest=self._digest(calls, changes, past),
+            past=past,
         )
 
     def _part(self, rows: dict[str, Flags]) -> Batch:
@@ -133,13 +137,13 @@ class CaseRows:
             whole.logs.take(rows["logs"]),
         )
 
-    def _digest(self, calls: Sequence[tuple[str, str]], changes: Sequence[Change]) -> str:
-        """SHA-256 of the content: rows, windows, calls and changes; not of the bytes of files."""
+    def _digest(self, calls: Sequence[tuple[str, str]], changes: Sequence[Change], past: Past) -> str:
+        """SHA-256 of the content: rows, windows, calls, changes and memory; not of the bytes of files."""
         digest = hashlib.sha256()
         for fact in (self.baseline, self.incident, *changes):
             digest.update(fact.model_dump_json().encode())
         digest.update(repr(sorted(calls)).encode("utf-8", "surrogatepass"))
-        for table in (self.whole.spans, self.whole.metrics, self.whole.logs):
+        for table in (self.whole.spans, self.whole.metrics, self.whole.logs, past):
             for value in vars(table).values():
                 _update(digest, value)
         for flags in self.unwell.values():

@@ -24,11 +24,12 @@ from pydantic import BaseModel, ValidationError
 
 from causal.errors import MalformedCase, NotFound, Unavailable
 from causal.evidence import Alert, Change, Window
-from causal.telemetry import Telemetry
+from causal.telemetry import Past, Telemetry
 from integrations.arrow import METRICS, ArrowBatch, concat, to_arrow
 from integrations.case_files import AlertFile, first_mistake
 from integrations.cases import CaseRows, case_rows, load_case
 from integrations.ports import TelemetryStore
+from integrations.quiet_profile import write_profile
 from integrations.version_changes import version_changes
 
 __all__ = ["FolderSnapshots", "load_case"]
@@ -53,7 +54,8 @@ class FolderSnapshots:
         by_time, whatever = case_rows(ArrowBatch(), [_to_seconds(quiet)], **windows).apart()
         free = [whatever] if whatever.rows else []
         rows = case_rows(concat([_to_seconds(unwell), by_time]), free, **windows)
-        return self._write(alert, rows, rows.telemetry(telemetry.calls, telemetry.changes))
+        whole = rows.telemetry(telemetry.calls, telemetry.changes, past=telemetry.past)
+        return self._write(alert, rows, whole)
 
     def cut(
         self,
@@ -62,15 +64,18 @@ class FolderSnapshots:
         baseline: Window,
         incident: Window,
         changes: Sequence[Change] = (),
+        *,
+        past: Past | None = None,
     ) -> str:
         """Write a snapshot of what a store holds of both windows, with the real span ids.
 
-        The changes that the telemetry itself tells of are added to those given.
+        The changes that the telemetry itself tells of are added to those given. ``past`` is what is
+        remembered of quiet time before the baseline.
         """
         held = _to_seconds(concat(store.tables(window) for window in _read(baseline, incident)))
         rows = case_rows(held, baseline=baseline, incident=incident)
         told = version_changes(rows.quiet_rows, rows.incident_rows)
-        return self._write(alert, rows, rows.telemetry(changes=_together(changes, told)))
+        return self._write(alert, rows, rows.telemetry(changes=_together(changes, told), past=past))
 
     def load(self, reference: str) -> tuple[Alert, Telemetry]:
         folder = self._root / reference
@@ -137,6 +142,8 @@ def _write_files(folder: Path, reference: str, alert: Alert, rows: CaseRows, tel
         _write_tables(folder / _QUIET, whatever_time)
     head = _alert_file(reference, alert, telemetry, _QUIET if whatever_time.rows else None)
     _write(folder / "alert.json", _json(head))
+    if len(telemetry.past):
+        write_profile(folder, telemetry.past)
     if telemetry.changes:
         _write(folder / "changes.json", _json(list(telemetry.changes)))
     if telemetry.calls:

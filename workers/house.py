@@ -25,6 +25,7 @@ from playbooks.gate import Policy, read_policy
 from workers.intake import Intake
 from workers.learning_agent import LearningAgent
 from workers.metric_agent import MetricAgent
+from workers.quiet_memory import QuietMemory
 from workers.remediation_agent import RemediationAgent
 from workers.rolling import Rolling
 from workers.root_cause_agent import RootCauseAgent
@@ -111,6 +112,7 @@ class House:
     def metric_agent(self) -> MetricAgent:
         return MetricAgent(
             rolling=Rolling(self.telemetry),
+            memory=QuietMemory(self.telemetry, self.settings.home / "quiet", self.settings.remember_quiet),
             snapshots=self.snapshots,
             incidents=self.incidents,
             changes=self.changes,

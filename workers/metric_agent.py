@@ -20,6 +20,7 @@ from integrations.snapshots import FolderSnapshots
 from playbooks.remedy import Verification
 from workers.intake import Intake
 from workers.messages import CheckOrder, Incident, Observation
+from workers.quiet_memory import QuietMemory
 from workers.rolling import Rolling
 
 UNKNOWN_ONSET_SECONDS = 60.0
@@ -36,6 +37,7 @@ class MetricAgent:
     """
 
     rolling: Rolling
+    memory: QuietMemory
     snapshots: FolderSnapshots
     incidents: Incidents
     changes: tuple[ChangeSource, ...]
@@ -62,7 +64,8 @@ class MetricAgent:
         alert = incident.alert.model_copy(update={"began_at": began})
         baseline, window = self._quiet_before(began), Window(start=began, end=max(now, began))
         changes, missing = self._changes(Window(start=began - CHANGES_BEFORE_SECONDS, end=window.end))
-        reference = self.snapshots.cut(self.rolling.store, alert, baseline, window, changes)
+        past = self.memory.before(baseline.start, self._tainted(began))
+        reference = self.snapshots.cut(self.rolling.store, alert, baseline, window, changes, past=past)
         return Observation(
             incident=incident,
             alert=alert,
@@ -103,6 +106,7 @@ class MetricAgent:
     def _look(self) -> tuple[Rollup, tuple[Alert, ...]]:
         now = self.clock()
         rollup = self.rolling.until(now)
+        self.memory.tend(now, self._tainted(now))
         return rollup, correlate(self._anomalies(rollup, now), rollup.calls, now=now)
 
     def _anomalies(self, rollup: Rollup, now: float) -> tuple[Anomaly, ...]:

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     inflated_limit: int = Field(default=64 << 20, gt=0, description="largest request body, decompressed")
     watch_every: float = Field(default=10.0, ge=1, description="how often the metric agent looks by itself")
     look_back: float = Field(default=900.0, gt=0, description="quiet time that a diagnosis compares with")
+    remember_quiet: float = Field(
+        default=7200.0, ge=0, description="how long the sums of a quiet minute are kept beyond that"
+    )
     correlate_within: float = Field(default=6 * 3600.0, gt=0, description="how long related alerts join")
     slack_token: SecretStr | None = Field(default=None, description="bot token (xoxb-…)")
     slack_channel: str | None = Field(default=None, description="channel id for tickets")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -12,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from causal.errors import MalformedTelemetry
+from causal.telemetry import Column, Floats, Past
 from integrations.arrow import LOGS, METRICS, TRACES, ArrowBatch
 
 T0 = 1_790_000_000
@@ -137,3 +139,22 @@ def write_tables(folder: Path, rows: ArrowBatch) -> None:
         table = getattr(rows, name)
         if table.num_rows:
             pq.write_table(table, folder / f"{name}.parquet")
+
+
+def _numbers(value: float) -> Floats:
+    return np.full(2, value)
+
+
+PAST = Past(
+    measure=Column.of(["structure", "structure"]),
+    context=Column.of(["cart", "gateway"]),
+    feature=Column.of([None, "POST /charge"]),
+    start=_numbers(T0 - 60.0),
+    n=_numbers(7.0),
+    log=_numbers(0.5),
+    log_squares=_numbers(0.25),
+    total=_numbers(3.5),
+    squares=_numbers(1.75),
+    offset=_numbers(0.001),
+)
+"""Two rows of a quiet profile, of the minute before everything else here."""

@@ -1,6 +1,7 @@
 """Snapshots: frozen, named by their content, and at home anywhere."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,15 @@ from causal.telemetry import Batch, Telemetry
 from integrations.arrow import concat
 from integrations.memory_telemetry import MemoryTelemetryStore
 from integrations.snapshots import FolderSnapshots, load_case
-from tests.integrations.telemetry_examples import T0, logs, samples, spans_at, write_case, write_tables
+from tests.integrations.telemetry_examples import (
+    PAST,
+    T0,
+    logs,
+    samples,
+    spans_at,
+    write_case,
+    write_tables,
+)
 
 ALERT = Alert(
     fingerprint="f00",
@@ -93,6 +102,20 @@ def test_the_same_content_makes_the_same_bytes(
     one = tmp_path / "snapshots" / cut(snapshots, store)
     two = tmp_path / "others" / cut(other, store)
     assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in two.iterdir()}
+
+
+def test_the_memory_of_quiet_time_travels_along(
+    snapshots: FolderSnapshots, store: MemoryTelemetryStore
+) -> None:
+    reference = snapshots.cut(store, ALERT, BASELINE, INCIDENT, past=PAST)
+    assert snapshots.load(reference)[1].past.context.values() == ["cart", "gateway"]
+
+
+def test_another_memory_of_quiet_time_makes_another_snapshot(
+    snapshots: FolderSnapshots, store: MemoryTelemetryStore
+) -> None:
+    one = snapshots.cut(store, ALERT, BASELINE, INCIDENT, past=PAST)
+    assert snapshots.cut(store, ALERT, BASELINE, INCIDENT, past=replace(PAST, n=PAST.n + 1.0)) != one
 
 
 def test_real_span_ids_are_kept(

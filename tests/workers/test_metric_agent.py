@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from tests.workers.running import traffic
 from workers.intake import Intake
 from workers.messages import CheckOrder, Incident, Observation
 from workers.metric_agent import MetricAgent
+from workers.quiet_memory import QuietMemory
 from workers.rolling import Rolling
 
 T0 = 1_790_000_000.0
@@ -69,6 +70,7 @@ class Ward:
         self.telemetry = self.store or MemoryTelemetryStore(clock=self.clock)
         self.agent = MetricAgent(
             rolling=Rolling(self.telemetry),
+            memory=QuietMemory(self.telemetry, self.folder / "quiet"),
             snapshots=FolderSnapshots(self.folder),
             incidents=self.incidents,
             changes=self.changes,
@@ -324,3 +326,17 @@ def test_failures_are_seen_even_when_the_store_has_forgotten_quiet_time(broken: 
     forgetful = Ward(broken.folder, clock=Clock(NOW + 60))
     forgetful.see(NOW, NOW + 60, fails=True)
     assert not forgetful.check(seen, NOW).recovered
+
+
+def test_a_snapshot_holds_what_is_remembered_of_quiet_time(broken: Ward) -> None:
+    broken.agent = replace(broken.agent, look_back=60.0)
+    broken.agent.memory.tend(NOW + 180, ())
+    _, telemetry = load_case(broken.folder / broken.observe().snapshot)
+    assert len(telemetry.past)
+
+
+async def test_the_watch_tends_the_memory_of_quiet_time(watching: Ward) -> None:
+    watching.see(BROKE, NOW + 180)
+    watching.clock.now = NOW + 180
+    await watching.agent.watch()
+    assert len(watching.agent.memory.before(NOW + 180, ()))

@@ -1,0 +1,77 @@
+"""What the metric agent remembers of quiet time: minute by minute, for hours, in one file.
+
+A minute is learned once all its telemetry can be expected to have arrived, unless an incident is known to
+touch it. Some incidents are found out about later: the minutes that they touched are left out whenever the
+memory is asked, and forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from causal import quiet
+from causal.errors import AitiaError
+from causal.evidence import Window
+from causal.telemetry import Past
+from integrations.ports import TelemetryStore
+from integrations.quiet_profile import read_profile, write_profile
+from workers.rolling import LONGEST_REQUEST_SECONDS, SETTLED_AFTER_SECONDS
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class QuietMemory:
+    """The quiet profile of everything that is watched, kept in ``folder``. Safe to use from several threads.
+
+    ``span`` is for how long (s) a minute is remembered.
+    """
+
+    store: TelemetryStore
+    folder: Path
+    span: float = 7200.0
+    _past: Past | None = field(default=None, init=False, repr=False)
+    _until: float = field(default=0.0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def tend(self, now: float, tainted: Sequence[Window]) -> None:
+        """Learn the minutes that have settled since the last time."""
+        with self._lock:
+            past = self._remembered()
+            latest = now - LONGEST_REQUEST_SECONDS - SETTLED_AFTER_SECONDS
+            start = max(self._until, (now - self.span) // quiet.MINUTE * quiet.MINUTE)
+            learnt = past
+            while start + quiet.MINUTE <= latest:
+                learnt = self._learn(learnt, start, tainted)
+                start += quiet.MINUTE
+            self._until = start
+            if learnt is not past:
+                self._past = quiet.between(quiet.without(learnt, tainted), now - self.span, now)
+                write_profile(self.folder, self._past)
+
+    def before(self, moment: float, tainted: Sequence[Window]) -> Past:
+        """What is remembered of the quiet time before a moment."""
+        with self._lock:
+            return quiet.without(quiet.between(self._remembered(), moment - self.span, moment), tainted)
+
+    def _learn(self, past: Past, start: float, tainted: Sequence[Window]) -> Past:
+        minute = Window(start=start, end=start + quiet.MINUTE)
+        if any(window.start < minute.end and minute.start < window.end for window in tainted):
+            return past
+        around = Window(start=start, end=minute.end + LONGEST_REQUEST_SECONDS)
+        return quiet.learn(past, quiet.minute_of(self.store.read(around), start), start)
+
+    def _remembered(self) -> Past:
+        """What the file says, the first time; a file that cannot be read is begun anew, and that is said."""
+        if self._past is None:
+            try:
+                self._past = read_profile(self.folder)
+            except AitiaError as error:
+                _log.warning("the quiet profile is begun anew: %s", error)
+                self._past = Past.none()
+            self._until = float(self._past.start.max(initial=-quiet.MINUTE)) + quiet.MINUTE
+        return self._past
