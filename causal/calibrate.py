@@ -1,32 +1,131 @@
-"""From raw to calibrated probability: the network's posterior knows nothing of what it left out.
+"""From raw to calibrated probability: how often a verdict of such a posterior turned out to be right.
 
-Posteriors of noisy-OR networks are too sure, because witnesses are not independent. Until a map is fitted
-on labelled incidents, a fixed one holds: the log odds are shrunk towards even, less so the more quiet
-time there was to learn from. It is monotone, so it never changes an order, and whatever it takes away
-goes to "none of these".
+Posteriors of noisy-OR networks are no frequencies: witnesses are not independent, and what nobody thought
+of is missing. So the log odds of the posterior go through a line, a + b times the log odds (Platt,
+"Probabilistic outputs for support vector machines", 1999), fitted on incidents with a known cause. The line
+itself is known only so well: it has a Gaussian posterior (Laplace's approximation), and what is told is the mean over all lines that
+it holds possible (MacKay, "The evidence framework applied to classification networks", 1992). Few labels mean
+a wide posterior, and probabilities that keep away from certainty. Little quiet time widens it as well.
+
+The shipped line was fitted on incidents that were not a site's own; how much it may differ from site to site
+is its variance. A site's labels, one an incident whose cause people confirmed or corrected, move it by Bayes'
+rule. It rises everywhere, so no order is ever changed. What the hypotheses leave is "none of these".
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log
+from functools import cache
+from importlib.resources import files
+from math import pi
 
-_SLOPE = 0.85
-_LEAST_SLOPE = 0.6
+import numpy as np
+from scipy.special import expit, logit
+
+from causal.errors import MalformedSettings
+from causal.evidence import Calibration, Label
+from causal.telemetry import Floats
+
+_EDGE = 1e-4
 _PLENTY = 60.0
-_EDGE = 1e-9
+_UNKNOWN_TIME = 1.5
+_FLATTEST = 0.05
+_STEPS = 50
+_ENOUGH = 20
+_CLOSE = 1e-10
 
 
-def calibrated(raw: Sequence[float], quiet_seconds: float) -> tuple[list[float], float]:
+@cache
+def shipped() -> Calibration:
+    """The line that comes with this engine, with its provenance."""
+    text = files("causal").joinpath("calibration.json").read_text(encoding="utf-8")
+    try:
+        return Calibration.model_validate_json(text)
+    except ValueError as error:
+        raise MalformedSettings(str(error), where="causal/calibration.json") from error
+
+
+def calibrated(
+    raw: Sequence[float], quiet_seconds: float, line: Calibration | None = None
+) -> tuple[list[float], float]:
     """The calibrated probabilities in order, and what is left for "none of these"; together they are one."""
-    known = min(1.0, quiet_seconds / _PLENTY)
-    slope = _LEAST_SLOPE + (_SLOPE - _LEAST_SLOPE) * known
-    shrunk = [min(_shrink(p, slope), p) for p in raw]
-    total = sum(shrunk)
-    return shrunk, max(0.0, 1.0 - total)
+    if not raw:
+        return [], 1.0
+    told = [float(p) for p in _moderated(np.asarray(raw, dtype=np.float64), quiet_seconds, line or shipped())]
+    first = max(told)
+    others = sum(told) - first
+    room = min(1.0, (1.0 - first) / others) if others > 0.0 else 1.0
+    place = told.index(first)
+    shares = [p if number == place else p * room for number, p in enumerate(told)]
+    return shares, max(0.0, 1.0 - sum(shares))
 
 
-def _shrink(probability: float, slope: float) -> float:
-    p = min(max(probability, _EDGE), 1.0 - _EDGE)
-    odds = slope * log(p / (1.0 - p))
-    return 1.0 / (1.0 + exp(-odds))
+def told(line: Calibration) -> str:
+    """On what the probabilities rest, in words."""
+    own = line.site_labels
+    if own >= _ENOUGH:
+        site = f"and {own} incidents of this site whose cause became known"
+    else:
+        site = f"and only {own} of this site's own" if own else "and none of this site's own"
+    return f"calibration {line.version}: {line.provenance}, {site}"
+
+
+def refitted(prior: Calibration, labels: Sequence[Label]) -> Calibration:
+    """The line after a site's labels, the most probable one and how sure that is; the prior is left alone."""
+    if not labels:
+        return prior
+    x = _features(np.array([label.raw_probability for label in labels], dtype=np.float64))
+    y = np.array([label.right for label in labels], dtype=np.float64)
+    line, covariance = fit(x, y, np.array([prior.intercept, prior.slope]), _covariance(prior))
+    return prior.model_copy(
+        update={
+            "intercept": float(line[0]),
+            "slope": max(float(line[1]), _FLATTEST),
+            "variance": (float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])),
+            "site_labels": len(labels),
+        }
+    )
+
+
+def fit(x: Floats, y: Floats, mean: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+    """Newton's method for logistic regression with a Gaussian prior: the mode, and the covariance there.
+
+    ``x`` has a column of ones and one of log odds, ``y`` is 1 where the verdict was right.
+    """
+    precision, line = np.linalg.inv(covariance), mean.astype(np.float64)
+    for _ in range(_STEPS):
+        chance = expit(x @ line)
+        slope = x.T @ (y - chance) - precision @ (line - mean)
+        bend = x.T @ (x * (chance * (1.0 - chance))[:, None]) + precision
+        step = np.linalg.solve(bend, slope)
+        line = line + np.clip(step, -1.0, 1.0)
+        if float(np.abs(step).max()) < _CLOSE:
+            break
+    chance = expit(x @ line)
+    bend = x.T @ (x * (chance * (1.0 - chance))[:, None]) + precision
+    return line, np.linalg.inv(bend)
+
+
+def features(raw: Sequence[float]) -> Floats:
+    """What the line is fitted on: a one and the log odds of each raw probability."""
+    return _features(np.asarray(raw, dtype=np.float64))
+
+
+def _moderated(raw: Floats, quiet_seconds: float, line: Calibration) -> Floats:
+    """The chance averaged over all lines that are possible: the wider, the nearer to even."""
+    x = _features(raw)
+    middle = x @ np.array([line.intercept, max(line.slope, _FLATTEST)])
+    unknown = _UNKNOWN_TIME * (1.0 - min(1.0, quiet_seconds / _PLENTY)) ** 2
+    # One width for all, that of the mean label: a width of each one's own could turn the order of two around.
+    width = line.width + unknown
+    return np.asarray(expit(middle / np.sqrt(1.0 + pi * width / 8.0)), dtype=np.float64)
+
+
+def _features(raw: Floats) -> Floats:
+    odds = logit(np.clip(raw, _EDGE, 1.0 - _EDGE))
+    return np.column_stack([np.ones(len(raw)), odds])
+
+
+def _covariance(line: Calibration) -> Floats:
+    a, both, b = line.variance
+    return np.array([[a, both], [both, b]])

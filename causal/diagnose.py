@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from math import log
 
 from causal import missing
-from causal.calibrate import calibrated
+from causal.calibrate import calibrated, shipped, told
 from causal.counterfactual import minimal_set
-from causal.evidence import Alert, Anomaly, Diagnosis, Evidence, Hypothesis, Priors
+from causal.evidence import Alert, Anomaly, Calibration, Diagnosis, Evidence, Hypothesis, Priors
 from causal.graph import LEAK, Surroundings, leak, peak, reach, strength, surroundings
-from causal.naming import CHANGES, entity_of, fault_of, next_check
+from causal.naming import CHANGES, entity_of, fault_of, next_check, step_of
 from causal.network import MOST, UNOBSERVED, Network, Observation, posterior
 from causal.picture import causal_graph
+from causal.sightings import Sighting, sightings
 from causal.signals import SIGNALS
 from causal.suspects import PRIOR, Finding, Suspect, findings, suspects
 from causal.telemetry import Telemetry
@@ -33,7 +34,7 @@ _SPONTANEOUS = 0.01
 _SUBSTANTIAL, _SLIGHT = 5.0, 1e-9
 _WORTH_NAMING = 0.001
 _EXPLAINED = 0.3
-_TOLD = 6
+_TOLD, _KNOWN = 6, 2
 _FRESH = 0.1
 
 
@@ -53,7 +54,8 @@ def diagnose(alert: Alert, telemetry: Telemetry, priors: Priors = UNTAUGHT) -> D
     anomalies = look(view)
     case = examine(view, anomalies, priors)
     network = connect(case)
-    hypotheses, none, ranked = _hypotheses(case, network)
+    line = priors.calibration or shipped()
+    hypotheses, none, ranked = _hypotheses(case, network, line)
     return Diagnosis(
         engine=ENGINE,
         hypotheses=hypotheses,
@@ -63,6 +65,7 @@ def diagnose(alert: Alert, telemetry: Telemetry, priors: Priors = UNTAUGHT) -> D
         anomalies=anomalies,
         graph=causal_graph(view, case.around, case.people, case.found),
         method=_method(case),
+        calibration=told(line),
         inputs=_inputs(alert, telemetry, priors),
     )
 
@@ -107,7 +110,9 @@ def connect(case: Case) -> Network:
     )
 
 
-def _hypotheses(case: Case, network: Network) -> tuple[tuple[Hypothesis, ...], float, list[str]]:
+def _hypotheses(
+    case: Case, network: Network, line: Calibration
+) -> tuple[tuple[Hypothesis, ...], float, list[str]]:
     """The ranked hypotheses, what is left for none of them, and the names of the likely ones."""
     if not case.people:
         return (), 1.0, []
@@ -119,7 +124,7 @@ def _hypotheses(case: Case, network: Network) -> tuple[tuple[Hypothesis, ...], f
     people = sorted(case.people, key=lambda person: (-raw[person.service], -person.weight, person.service))
     people = [person for person in people if raw[person.service] >= _WORTH_NAMING] or people[:1]
     quiet = missing.quiet_seconds(case.view)
-    calm, none = calibrated([raw[person.service] for person in people], quiet)
+    calm, none = calibrated([raw[person.service] for person in people], quiet, line)
     told = tuple(
         _hypothesis(case, person, raw[person.service], chance)
         for person, chance in zip(people, calm, strict=True)
@@ -133,7 +138,8 @@ def _hypothesis(case: Case, person: Suspect, raw: float, chance: float) -> Hypot
     at_home = [f for f in case.found if person.service in (f.caller, f.callee)]
     own = [f for f in at_home if shows[id(f)] >= _EXPLAINED]
     strange = [f for f in case.found if shows[id(f)] < _EXPLAINED]
-    fault = fault_of(person, own, case.around.alive)
+    seen = sightings(case.view, person.service)
+    fault = fault_of(person, own, case.around.alive, seen)
     return Hypothesis(
         service=person.service,
         entity=entity_of(person, own, fault),
@@ -141,16 +147,17 @@ def _hypothesis(case: Case, person: Suspect, raw: float, chance: float) -> Hypot
         probability=chance,
         raw_probability=raw,
         path=case.around.path(person.service, symptom),
-        evidence=_told(own, person),
+        evidence=_told(own, person, seen),
         against=_doubts(strange, person, own),
         missing=missing.of_service(case.view, person.service),
-        next_check=next_check(person, fault),
+        next_check=next_check(person, fault, seen),
         change=person.change if fault in CHANGES else None,
         onset=person.onset,
+        step=step_of(own),
     )
 
 
-def _told(own: Sequence[Finding], person: Suspect) -> tuple[Evidence, ...]:
+def _told(own: Sequence[Finding], person: Suspect, seen: Sequence[Sighting]) -> tuple[Evidence, ...]:
     said = [
         Evidence(says=a.says, signal=a.signal, log_bayes_factor=a.log_bayes_factor, exemplars=a.exemplars)
         for finding in sorted(own, key=lambda f: (-f.weight, f.kind))
@@ -160,7 +167,8 @@ def _told(own: Sequence[Finding], person: Suspect) -> tuple[Evidence, ...]:
         title = f" ({person.change.title})" if person.change.title else ""
         says = f"{person.service} was changed by {person.change.id[:12]}{title} shortly before the trouble"
         said.append(Evidence(says=says, signal="change", log_bayes_factor=log(person.prior / PRIOR)))
-    return tuple(said[:_TOLD])
+    known = [sighting.told() for sighting in seen[:_KNOWN]]
+    return (*said[: _TOLD - len(known)], *known)
 
 
 def _doubts(others: Sequence[Finding], person: Suspect, own: Sequence[Finding]) -> tuple[Evidence, ...]:

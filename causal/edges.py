@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from causal.attributes import values
-from causal.columns import grouped
+from causal.columns import by_key, grouped
 from causal.forest import failed
-from causal.telemetry import MISSING, Flags, SpanKind
+from causal.telemetry import MISSING, Flags, Ints, SpanKind
 from causal.view import View
 
 _SAMPLE = 40
@@ -58,23 +58,23 @@ def edges(view: View) -> Edges:
 def strangers(view: View) -> Pairs:
     """Pairs of which most calls fail and none was made in quiet time, by callers who made calls then."""
     asks = (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
-    wrong, service = failed(view.spans), view.spans.service.codes
-    callers = np.unique(service[asks & ~view.late])
+    service = view.spans.service.codes
+    new = asks & view.late & view.answered & np.isin(service, np.unique(service[asks & ~view.late]))
+    wrong, late = failed(view.spans), view.late
     return frozenset(
         pair
-        for pair, same in _pairs(view, asks & view.late & view.answered & np.isin(service, callers))
-        if not (same & ~view.late).any()
-        and (same & view.late).sum() >= _FEW
-        and wrong[same & view.late].mean() >= _MOST
+        for pair, rows in _pairs(view, new)
+        if late[rows].all() and len(rows) >= _FEW and wrong[rows].mean() >= _MOST
     )
 
 
 def _addressed(view: View, asks: Flags, wrong: Flags) -> Iterator[tuple[tuple[str, str], bool]]:
     """Pairs with unanswered calls, and whether these went to an address not seen in quiet time."""
     stray = asks & ~view.answered & view.late & wrong
-    for pair, same in _pairs(view, stray):
-        now = values(view.spans, np.flatnonzero(same & stray)[:_SAMPLE], _ADDRESSES)
-        calm = values(view.spans, np.flatnonzero(same & asks & ~view.late)[:_SAMPLE], _ADDRESSES)
+    quiet = asks & ~view.late
+    for pair, rows in _pairs(view, stray):
+        now = values(view.spans, rows[stray[rows]][:_SAMPLE], _ADDRESSES)
+        calm = values(view.spans, rows[quiet[rows]][:_SAMPLE], _ADDRESSES)
         usual = set(calm) - {None}
         told = [name for name in now if name is not None]
         if usual and told:
@@ -86,10 +86,9 @@ def _hasty(view: View, asks: Flags, wrong: Flags) -> Iterator[tuple[str, str]]:
     child = np.flatnonzero(forest.crosses)
     outlived = np.zeros(len(seconds), dtype=np.bool_)
     outlived[forest.parent[child]] = seconds[child] > seconds[forest.parent[child]]
-    cut = asks & view.late & wrong & outlived
-    for pair, same in _pairs(view, cut):
-        good = seconds[same & asks & ~view.late & ~wrong]
-        given_up = seconds[same & cut]
+    cut, well = asks & view.late & wrong & outlived, asks & ~view.late & ~wrong
+    for pair, rows in _pairs(view, cut):
+        good, given_up = seconds[rows[well[rows]]], seconds[rows[cut[rows]]]
         known = min(len(good), len(given_up)) >= _FEW
         if known and np.median(given_up) < np.quantile(good, _SLOWEST):
             yield pair
@@ -110,11 +109,13 @@ def _flooded(view: View, asks: Flags) -> Iterator[tuple[str, str]]:
         yield names[service[row]], names[view.peer[row]]
 
 
-def _pairs(view: View, chosen: Flags) -> Iterator[tuple[tuple[str, str], Flags]]:
-    """The pairs that chosen spans call between, each with all spans between the same two."""
+def _pairs(view: View, chosen: Flags) -> Iterator[tuple[tuple[str, str], Ints]]:
+    """The pairs that chosen spans call between, each with the rows of all spans between the same two."""
     service, names = view.spans.service.codes, view.spans.service.names
-    rows = np.flatnonzero(chosen)
-    for caller, callee in np.unique(np.column_stack([service[rows], view.peer[rows]]), axis=0):
-        if caller >= 0:
-            same: Flags = (service == caller) & (view.peer == callee)
-            yield (names[caller], names[callee]), same
+    calling = np.flatnonzero((view.peer != MISSING) & (service != MISSING))
+    first, pair = grouped(service[calling], view.peer[calling])
+    order = by_key(pair)
+    bounds = np.searchsorted(pair[order], np.arange(len(first) + 1))
+    for place in np.unique(pair[chosen[calling]]):
+        rows = calling[order[bounds[place] : bounds[place + 1]]]
+        yield (names[service[rows[0]]], names[view.peer[rows[0]]]), rows

@@ -87,6 +87,7 @@ class EntityKind(StrEnum):
     TOOL = "tool"
     MODEL = "model"
     PROMPT = "prompt"
+    MEMORY = "memory"
 
 
 class Entity(Fact):
@@ -155,7 +156,8 @@ class Anomaly(Fact):
 
     ``log_bayes_factor`` (nats) weighs "changed" against "as variable as quiet time shows"; ``amount`` is how
     much more there is of it in the incident (extra seconds waited, extra requests failed, in ``unit``);
-    ``level_before`` and ``level_now`` are the signal's usual and present level for the reader.
+    ``level_before`` and ``level_now`` are the signal's usual and present level for the reader. ``step`` is
+    the place in a run of agents that it is about.
     """
 
     entity: Entity
@@ -166,6 +168,7 @@ class Anomaly(Fact):
     level_before: float | None = None
     level_now: float | None = None
     onset: float | None = None
+    step: int | None = None
     says: str
     exemplars: tuple[str, ...] = ()
 
@@ -201,6 +204,7 @@ class Hypothesis(Fact):
 
     ``raw_probability`` is the posterior of the network, ``probability`` the calibrated one. ``path`` names
     the services from the cause to the symptom. ``next_check`` is what would settle most for or against it.
+    ``step`` is the decisive place in a failed run of agents, counted from 0.
     """
 
     service: str
@@ -215,6 +219,7 @@ class Hypothesis(Fact):
     next_check: str = ""
     change: Change | None = None
     onset: float | None = None
+    step: int | None = None
 
 
 class Diagnosis(Fact):
@@ -222,7 +227,8 @@ class Diagnosis(Fact):
 
     The probabilities of all hypotheses and ``none_of_these`` add up to one. ``minimal_set`` holds the keys of
     the entities that, had they been healthy, would have prevented the symptom. ``method`` says how the
-    posterior was computed; ``inputs`` is the digest of alert, telemetry and priors.
+    posterior was computed, ``calibration`` on what the probabilities rest; ``inputs`` is the digest of alert,
+    telemetry and priors.
     """
 
     engine: str
@@ -233,6 +239,7 @@ class Diagnosis(Fact):
     anomalies: tuple[Anomaly, ...] = ()
     graph: CausalGraph = CausalGraph()
     method: str = ""
+    calibration: str = ""
     inputs: str = ""
 
     @property
@@ -257,12 +264,50 @@ class CauseRecord(Fact):
     confirmed: float = 0.0
 
 
+class Label(Fact):
+    """An incident whose true cause became known: what the engine had made of its first hypothesis."""
+
+    incident: str
+    raw_probability: Probability
+    right: bool
+
+
+class Calibration(Fact):
+    """The line from log odds of a raw probability to those of the calibrated one, and how well it is known.
+
+    ``variance`` holds the variance of the intercept, the covariance of both and the variance of the slope;
+    ``provenance`` says on what the line was fitted, ``labels`` on how many incidents, ``site_labels`` how
+    many of a site's own have moved it since. ``at`` is the mean log odds of what it was fitted on.
+    """
+
+    version: int
+    engine: str = ""
+    intercept: float
+    slope: float
+    variance: tuple[float, float, float]
+    at: float = 0.0
+    labels: int = 0
+    site_labels: int = 0
+    provenance: str = ""
+
+    @property
+    def width(self) -> float:
+        """The variance of the line's log odds, where its labels were."""
+        a, both, b = self.variance
+        return max(0.0, a + 2.0 * both * self.at + b * self.at**2)
+
+
 class Priors(Fact):
-    """What earlier incidents taught; ``version`` grows by one with every lesson."""
+    """What earlier incidents taught; ``version`` grows by one with every lesson.
+
+    ``calibration`` is the shipped line moved by this site's ``labels``; none before the first.
+    """
 
     version: int = 0
     playbooks: tuple[PlaybookRecord, ...] = ()
     causes: tuple[CauseRecord, ...] = ()
+    labels: tuple[Label, ...] = ()
+    calibration: Calibration | None = None
 
     def record(self, playbook: str, fault: Fault) -> PlaybookRecord:
         """The record of a playbook for a kind of fault; an empty one if it was never run."""
@@ -276,7 +321,8 @@ class Lesson(Fact):
     """What one ended incident teaches.
 
     ``worked`` is whether the playbook brought recovery (None: it was not run). ``confirmed`` is whether the
-    named cause was right, as far as anybody knows (None: nobody knows).
+    first hypothesis was right, as far as anybody knows (None: nobody knows); ``raw_probability`` is what the
+    engine had made of it. ``service`` and ``fault`` are the true ones once something is known.
     """
 
     incident: str
@@ -285,3 +331,4 @@ class Lesson(Fact):
     fault: Fault = Fault.UNKNOWN
     worked: bool | None = None
     confirmed: bool | None = None
+    raw_probability: Probability | None = None

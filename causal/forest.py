@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from causal.columns import by_key, grouped
 from causal.telemetry import MISSING, Flags, Floats, Ints, SpanKind, Spans, Status
 
 NANOSECOND = 1e-9
@@ -77,13 +78,11 @@ def parents(spans: Spans) -> Ints:
     """The row of each span's parent in its trace, or -1; of repeated (trace, span) the first row counts."""
     if not len(spans):
         return np.zeros(0, dtype=np.int64)
-    _, codes = np.unique(np.concatenate([spans.span, spans.parent]), return_inverse=True)
-    own, wanted = codes[: len(spans)], codes[len(spans) :]
-    trace = (spans.trace.codes.astype(np.int64) + 1) * (int(codes.max()) + 1)
-    keys, rows = np.unique(trace + own, return_index=True)
-    place = np.minimum(np.searchsorted(keys, trace + wanted), len(keys) - 1)
-    hit = (keys[place] == trace + wanted) & (spans.parent != MISSING)
-    return np.where(hit, rows[place], MISSING).astype(np.int64)
+    trace = np.concatenate([spans.trace.codes, spans.trace.codes])
+    first, identity = grouped(trace, np.concatenate([spans.span, spans.parent]))
+    row = first[identity[len(spans) :]]
+    hit = (row < len(spans)) & (spans.parent != MISSING)
+    return np.where(hit, row, MISSING).astype(np.int64)
 
 
 def entries(spans: Spans, parent: Ints) -> Flags:
@@ -159,7 +158,7 @@ def _exclusive(start: Floats, length: Floats, parent: Ints) -> Floats:
     above = parent[children]
     begin = np.clip(start[children] - start[above], 0.0, length[above])
     end = np.clip(start[children] + length[children] - start[above], 0.0, length[above])
-    order = np.lexsort((begin, above))
+    order = _by_family(above, begin)
     above, begin, end = above[order], begin[order], end[order]
     first = np.ones(len(above), dtype=bool)
     first[1:] = above[1:] != above[:-1]
@@ -170,3 +169,15 @@ def _exclusive(start: Floats, length: Floats, parent: Ints) -> Floats:
     union = np.bincount(above, np.maximum(end - np.maximum(begin, before), 0.0), minlength=len(length))
     busy: Floats = np.maximum(length - union, 0.0)
     return busy
+
+
+def _by_family(above: Ints, begin: Floats) -> Ints:
+    """Children by parent and beginning. Rows mostly are in order of time, so few families need sorting."""
+    order = by_key(above)
+    family, begins = above[order], begin[order]
+    late = (family[1:] == family[:-1]) & (begins[1:] < begins[:-1])
+    tangled = np.zeros(int(above.max(initial=0)) + 1, dtype=np.bool_)
+    tangled[family[1:][late]] = True
+    mixed = np.flatnonzero(tangled[family])
+    order[mixed] = order[mixed][np.lexsort((begins[mixed], family[mixed]))]
+    return order

@@ -19,13 +19,14 @@ A cause may not begin after its effect: where onsets say it did, strength is cut
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
 
 from causal import bayes_factors
+from causal.dataflow import fed
 from causal.edges import Edges, edges
 from causal.evidence import Symptom
 from causal.forest import entries
@@ -65,7 +66,8 @@ class Surroundings:
     """Who calls whom, directly and not; ``heard`` are the calls that took place in the incident.
 
     ``alive`` are the services that still speak late in the incident, ``muted`` those whose own metrics
-    have stopped, ``held`` those whose workers are held by slow calls.
+    have stopped, ``held`` those whose workers are held by slow calls. ``fed`` tells how strongly what one's
+    agents say gets into what another's do.
     """
 
     calls: nx.DiGraph[str]
@@ -74,6 +76,7 @@ class Surroundings:
     muted: frozenset[str]
     held: frozenset[str]
     edges: Edges
+    fed: Mapping[tuple[str, str], float]
 
     def below(self, service: str) -> set[str]:
         """Everything that a service calls, directly or not."""
@@ -105,7 +108,9 @@ def surroundings(view: View) -> Surroundings:
     alive = _alive(view)
     quiet = view.telemetry.quiet.metrics.service
     muted = frozenset(quiet.names[code] for code in np.unique(quiet.codes) if code >= 0) - alive
-    return Surroundings(graph, heard, alive, muted, held(view), edges(view))
+    late = [act for act in view.acts.each if view.late[act.row]]
+    passed = fed(late, {act.row: int(view.spans.start_ns[act.row]) for act in late})
+    return Surroundings(graph, heard, alive, muted, held(view), edges(view), passed)
 
 
 def strength(
@@ -248,6 +253,9 @@ def _given_up(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple
 def _elsewhere(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple[float, str]:
     if (suspect.service, finding.callee) in around.edges.flooded and finding.kind != "requests":
         return _FLOOD, "asks too often"
+    passed = around.fed.get((suspect.service, finding.callee), 0.0)
+    if passed and finding.kind == "output" and finding.chief.step is None:
+        return passed, "its words go in"
     below = suspect.service in around.below(finding.callee)
     if not below:
         if (suspect.service, finding.callee) in around.edges.strange:
@@ -286,12 +294,13 @@ def _alive(view: View) -> frozenset[str]:
     names = view.spans.service.names
     rows = entry & (view.spans.service.codes >= 0)
     later = rows & view.late & (view.spans.start_ns * 1e-9 >= middle)
-    for code in range(len(names)):
-        mine = view.spans.service.codes == code
-        quiet, now = int((mine & rows & ~view.late).sum()), int((mine & later).sum())
-        rate = quiet / max(view.telemetry.baseline.seconds, 1.0)
-        if now >= max(1.0, _ALIVE * rate * window.seconds / 2):
-            told.add(names[code])
+    quiet, now = (
+        np.bincount(view.spans.service.codes[which], minlength=len(names))
+        for which in (rows & ~view.late, later)
+    )
+    rate = quiet / max(view.telemetry.baseline.seconds, 1.0)
+    enough = now >= np.maximum(1.0, _ALIVE * rate * window.seconds / 2)
+    told |= {names[code] for code in np.flatnonzero(enough)}
     late_metrics = metrics.time >= middle
     told |= {metrics.service.names[c] for c in np.unique(metrics.service.codes[late_metrics]) if c >= 0}
     late_logs = logs.time_ns * 1e-9 >= middle

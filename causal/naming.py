@@ -1,10 +1,15 @@
-"""What kind of fault it is, and what would settle it: read off from which signals moved."""
+"""What kind of fault it is, and what would settle it: read off from which signals moved.
+
+A known error says more than any signal where it speaks of a cause ("deadlock detected"); where it speaks of
+an effect ("timed out") it names the fault only if the signals know nothing better than that requests fail.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from causal.evidence import Anomaly, Change, Entity, EntityKind, Fault
+from causal.sightings import Sighting
 from causal.suspects import Finding, Suspect
 
 _CHANGES = {"config": Fault.CONFIG_CHANGE, "deployment": Fault.DEPLOYMENT, "prompt": Fault.PROMPT_CHANGE}
@@ -12,7 +17,6 @@ _RESOURCES = {"cpu": Fault.CPU, "memory": Fault.MEMORY}
 _SIGNALS = {
     "queueing": Fault.POOL_EXHAUSTED,
     "own_errors": Fault.ERRORS,
-    "output": Fault.BAD_OUTPUT,
     "exclusive_time": Fault.LATENCY,
     "own_latency": Fault.LATENCY,
     "edge_gap": Fault.NETWORK_DELAY,
@@ -26,6 +30,12 @@ _SIGNALS = {
     "logs": Fault.ERRORS,
 }
 CHANGES = frozenset(_CHANGES.values())
+_ACTORS = frozenset(
+    {EntityKind.AGENT, EntityKind.TOOL, EntityKind.MODEL, EntityKind.PROMPT, EntityKind.MEMORY}
+)
+_OUTPUTS = {EntityKind.TOOL: Fault.ERRORS, EntityKind.PROMPT: Fault.PROMPT_CHANGE}
+# Nats from which on what is behind an agent is named in its stead.
+_BEHIND = 2.0
 _CHECKS = {
     Fault.CONFIG_CHANGE: "Put {change} of {service} back and watch whether the symptom goes.",
     Fault.DEPLOYMENT: "Run one instance of {service} on the version before {change} and compare.",
@@ -48,13 +58,33 @@ _TIMES, _CERTAIN = 3.0, 3.0
 _MUCH = 0.3
 # Changed calls and lines tell that something is different, seldom what: any plainer signal names the fault.
 _TELLING = {"requests": 0.3}
+_SAYS_LITTLE = frozenset({Fault.ERRORS, Fault.UNKNOWN})
+# Of the requests that failed (or of all), those that must show a known error before it names the fault, and
+# the nats; of one whose single occurrence says it all, being new is enough.
+_SOME, _NEW = 0.3, 2.0
 
 
-def fault_of(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> Fault:
-    """The kind of fault that the findings on a suspect speak of."""
+def fault_of(
+    suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str], seen: Sequence[Sighting] = ()
+) -> Fault:
+    """The kind of fault that the findings on a suspect, and the known errors seen there, speak of."""
     if blames_change(suspect) and suspect.change is not None:
         return _CHANGES.get(suspect.change.kind, Fault.CONFIG_CHANGE)
-    return _shown(suspect, mine, alive)
+    shown = _shown(suspect, mine, alive)
+    known = telling(seen, shown)
+    return shown if known is None else known.fault
+
+
+def telling(seen: Sequence[Sighting], shown: Fault) -> Sighting | None:
+    """The known error that names the fault better than what the signals have shown; None where none does."""
+    enough = [s for s in seen if (s.signature.once and s.evidence >= _NEW) or _common(s)]
+    causes = [s for s in enough if s.signature.tells == "cause"]
+    fitting = causes or (enough if shown in _SAYS_LITTLE else [])
+    return max(fitting, key=lambda s: (s.evidence * s.share, s.signature.name), default=None)
+
+
+def _common(sighting: Sighting) -> bool:
+    return sighting.evidence >= _CERTAIN and sighting.share >= _SOME
 
 
 def blames_change(suspect: Suspect) -> bool:
@@ -70,7 +100,10 @@ def _shown(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> 
     if chief is None:
         return Fault.UNKNOWN
     full = any(a.signal == "pool" and a.amount >= _PENDING for f in mine for a in f.anomalies)
-    if chief.kind == "output" or (chief.kind == "errors" and not full):
+    if chief.kind == "output":
+        actor = _actor(mine)
+        return _OUTPUTS.get(actor.kind, Fault.BAD_OUTPUT) if actor is not None else Fault.BAD_OUTPUT
+    if chief.kind == "errors" and not full:
         return _SIGNALS.get(chief.chief.signal, Fault.UNKNOWN)
     used = [a for f in mine if f.kind == "resource" for a in f.anomalies if _material(a)]
     for signal in _MATERIAL:
@@ -90,15 +123,35 @@ def _material(used: Anomaly) -> bool:
 
 
 def entity_of(suspect: Suspect, mine: Sequence[Finding], fault: Fault) -> Entity:
-    """What a hypothesis accuses: the change if it is named, else the agent or the service."""
+    """What a hypothesis accuses: the change if it is named, else who or what acted, else the service.
+
+    A new prompt, a new model, a memory entry or a failing tool say why an agent went wrong: they come first.
+    """
     if suspect.change is not None and fault in CHANGES:
         return Entity(kind=EntityKind.CHANGE, name=suspect.change.id, service=suspect.service)
-    agents = [f.chief.entity for f in mine if f.chief.entity.kind is EntityKind.AGENT]
-    return agents[0] if agents else Entity.of_service(suspect.service)
+    return _actor(mine) or Entity.of_service(suspect.service)
 
 
-def next_check(suspect: Suspect, fault: Fault) -> str:
+def _actor(mine: Sequence[Finding]) -> Entity | None:
+    """Whose output has changed, or what is behind it; in a run of agents, whose turn was the decisive one."""
+    told = [a for f in mine if f.kind == "output" for a in f.anomalies if a.entity.kind in _ACTORS]
+    behind = [a for a in told if a.entity.kind is not EntityKind.AGENT and a.log_bayes_factor >= _BEHIND]
+    chosen = told if any(a.step is not None for a in told) else behind or told
+    best = max(chosen, key=lambda a: (a.log_bayes_factor, a.entity.key), default=None)
+    return best.entity if best is not None else None
+
+
+def step_of(mine: Sequence[Finding]) -> int | None:
+    """The decisive step of a run of agents: that of the strongest anomaly that tells one."""
+    steps = [a for f in mine for a in f.anomalies if a.step is not None]
+    return max(steps, key=lambda a: a.log_bayes_factor).step if steps else None
+
+
+def next_check(suspect: Suspect, fault: Fault, seen: Sequence[Sighting] = ()) -> str:
     """The one look that would tell most."""
+    named = telling([s for s in seen if s.fault == fault], fault)
+    if named is not None:
+        return named.signature.check.format(service=suspect.service)
     change: Change | None = suspect.change
     text = _CHECKS.get(fault, "Look at {service} itself: nothing measured says what is wrong with it.")
     return text.format(service=suspect.service, change=change.id[:12] if change else "")

@@ -5,15 +5,18 @@ The only module that knows pgmpy.
 The shape is that of QMR-DT (Shwe et al., "Probabilistic diagnosis using a reformulation of the
 INTERNIST-1/QMR knowledge base", 1991; Pearl, "Probabilistic reasoning in intelligent systems", 1988, ch.
 4.3): faults above, findings below, each finding a noisy-OR of the faults that may show in it, with a leak
-for everything that nobody thought of. Findings are never observed as yes or no: each has a child whose
-likelihoods are its Bayes factor. The symptom is observed. Several faults compete for what they both
-explain, which is what takes the blame off a victim.
+for everything that nobody thought of. Findings are never observed as yes or no: what was seen hangs on the
+finding by its Bayes factor. The finding itself is summed out in closed form, which leaves a likelihood over
+the states of its causes, one where it is likeliest: else a hundred findings that nobody explains would
+underflow. The symptom is observed. Several faults compete for what they both explain, which is what takes the
+blame off a victim.
 
-Services that nothing speaks against are folded out: with their fault absent and no finding they only
-scale all terms alike. Long lists of parents are divorced into groups of four (Olesen et al., 1989), and a
-network is never asked about more than `MOST` faults, so its width is bounded and elimination is exact and
-quick; which faults were left out is said in the method of the diagnosis. pgmpy's variable elimination
-alone is used: its junction trees grow too large and its virtual evidence changes the model.
+Services that nothing speaks against are folded out: with their fault absent and no finding they only scale
+all terms alike. A network is never asked about more than `MOST` faults, so all that elimination leaves, the
+joint posterior of the faults, is a table of some thousand numbers. It is asked for once; every marginal and
+every intervention is a sum over it. Which faults were left out is said in the method of the diagnosis.
+pgmpy's variable elimination alone is used: its junction trees grow too large and its virtual evidence changes
+the model.
 """
 
 from __future__ import annotations
@@ -22,9 +25,8 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from math import exp
-from typing import Any
 
 import numpy as np
 
@@ -32,8 +34,8 @@ from causal.telemetry import Floats
 
 MOST = 12
 UNOBSERVED = "unobserved"
-_GROUP = 4
 _CLIP = 14.0
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,19 @@ class Network:
         causes = {fault: chance for fault, chance in self.symptom.causes.items() if fault not in faults}
         return Observation(self.symptom.evidence, self.symptom.leak, causes)
 
+    @cached_property
+    def states(self) -> Floats:
+        """P(faults | findings, symptom): an axis a fault, in the order of ``priors``; adds up to one."""
+        return _states(self)
+
 
 def posterior(network: Network) -> dict[str, float]:
-    """P(fault | findings, symptom) of every fault."""
-    inference, evidence = _build(network, None)
-    return {fault: _ask(inference, f"F:{fault}", evidence) for fault in network.priors}
+    """P(fault | findings, symptom) of every fault; digits that only tell the order of summing are cut off."""
+    states = network.states
+    return {
+        fault: round(float(states.take(1, axis=axis).sum()), _DIGITS)
+        for axis, fault in enumerate(network.priors)
+    }
 
 
 def symptom_without(network: Network, faults: frozenset[str]) -> float:
@@ -71,8 +81,9 @@ def symptom_without(network: Network, faults: frozenset[str]) -> float:
     A twin of the symptom hangs on the same faults (Balke and Pearl, 1994), except those that the
     intervention removes.
     """
-    inference, evidence = _build(network, faults)
-    return _ask(inference, "twin", evidence)
+    twin = network.without(faults)
+    shown = noisy_or(twin.leak, [twin.causes.get(fault, 0.0) for fault in network.priors])[1]
+    return float(shown @ network.states.ravel())
 
 
 def noisy_or(leak: float, chances: Sequence[float]) -> Floats:
@@ -83,7 +94,14 @@ def noisy_or(leak: float, chances: Sequence[float]) -> Floats:
     return np.vstack([silent, 1.0 - silent])
 
 
-def _build(network: Network, prevented: frozenset[str] | None) -> tuple[Any, dict[str, int]]:
+def _likelihood(observation: Observation, chances: Sequence[float]) -> Floats:
+    """How likely what was seen is, by the states of its causes, scaled to one where it is likeliest."""
+    clipped = float(np.clip(observation.evidence, -_CLIP, _CLIP))
+    seen = np.array([exp(min(-clipped, 0.0)), exp(min(clipped, 0.0))]) @ noisy_or(observation.leak, chances)
+    return np.asarray(seen / seen.max(), dtype=np.float64)
+
+
+def _states(network: Network) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
@@ -94,40 +112,26 @@ def _build(network: Network, prevented: frozenset[str] | None) -> tuple[Any, dic
     logging.getLogger("pgmpy").setLevel(logging.ERROR)
     model, cpds, evidence = DiscreteBayesianNetwork(), [], {}
 
-    def node(name: str, table: Floats, parents: Sequence[str]) -> None:
+    def node(name: str, table: Floats, parents: Sequence[str] = ()) -> None:
         model.add_node(name)
         model.add_edges_from([(parent, name) for parent in parents])
         cpds.append(TabularCPD(name, 2, table, list(parents), [2] * len(parents)))
 
-    def noisy(name: str, observation: Observation) -> None:
-        causes = [(f"F:{fault}", chance) for fault, chance in observation.causes.items() if chance > 0.0]
-        for step in range(0, len(causes), _GROUP) if len(causes) > _GROUP else ():
-            part = causes[step : step + _GROUP]
-            node(
-                f"{name}/{step}", noisy_or(0.0, [chance for _, chance in part]), [cause for cause, _ in part]
-            )
-        if len(causes) > _GROUP:
-            causes = [(f"{name}/{step}", 1.0) for step in range(0, len(causes), _GROUP)]
-        node(
-            name, noisy_or(observation.leak, [chance for _, chance in causes]), [cause for cause, _ in causes]
-        )
-
+    names = {fault: f"F:{fault}" for fault in network.priors}
     for fault, prior in network.priors.items():
-        node(f"F:{fault}", np.array([[1.0 - prior], [prior]]), [])
+        node(names[fault], np.array([[1.0 - prior], [prior]]))
     for number, observation in enumerate(network.observations):
-        noisy(f"O:{number}", observation)
-        clipped = float(np.clip(observation.evidence, -_CLIP, _CLIP))
-        absent, present = exp(min(-clipped, 0.0)), exp(min(clipped, 0.0))
-        node(f"E:{number}", np.array([[1.0 - absent, 1.0 - present], [absent, present]]), [f"O:{number}"])
-        evidence[f"E:{number}"] = 1
-    noisy("symptom", network.symptom)
-    evidence["symptom"] = 1
-    if prevented is not None:
-        noisy("twin", network.without(prevented))
+        causes = {fault: chance for fault, chance in observation.causes.items() if chance > 0.0}
+        if causes:
+            seen = _likelihood(observation, list(causes.values()))
+            node(f"E:{number}", np.vstack([1.0 - seen, seen]), [names[fault] for fault in causes])
+            evidence[f"E:{number}"] = 1
+    shows = network.symptom.causes
+    node("symptom", noisy_or(network.symptom.leak, list(shows.values())), [names[fault] for fault in shows])
     model.add_cpds(*cpds)
-    return VariableElimination(model), evidence
-
-
-def _ask(inference: Any, variable: str, evidence: Mapping[str, int]) -> float:
-    answer = inference.query([variable], evidence=dict(evidence), show_progress=False)
-    return float(answer.values[1] / answer.values.sum())
+    answer = VariableElimination(model).query(
+        list(names.values()), evidence={**evidence, "symptom": 1}, show_progress=False
+    )
+    order = [answer.variables.index(name) for name in names.values()]
+    states = np.asarray(answer.values, dtype=np.float64).transpose(order)
+    return np.asarray(states / states.sum(), dtype=np.float64)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from causal.dataflow import routes
 from causal.evidence import CausalGraph, CauseEdge, Entity, EntityKind
 from causal.graph import Surroundings
 from causal.suspects import Finding, Suspect
 from causal.view import View
+
+_SHOWN = 40
 
 
 def causal_graph(
@@ -38,7 +41,17 @@ def causal_graph(
                     reason=why,
                 )
             )
-    return CausalGraph(nodes=tuple(nodes), edges=tuple(edges))
+    actors, ways = _words(view)
+    return CausalGraph(nodes=(*nodes, *actors), edges=(*edges, *ways))
+
+
+def _words(view: View) -> tuple[list[Entity], Sequence[CauseEdge]]:
+    """The agents, tools and memory entries between which facts were passed on, and how."""
+    late = [act for act in view.acts.each if view.late[act.row]]
+    ways = routes(late, {act.row: int(view.spans.start_ns[act.row]) for act in late})[:_SHOWN]
+    keys = {key for way in ways for key in (way.source, way.target)}
+    actors = {act.actor.key: act.actor for act in late if act.actor.key in keys}
+    return [actors[key] for key in sorted(actors)], ways
 
 
 def _mechanism(caller: str, callee: str, found: Sequence[Finding]) -> tuple[str, float, str]:

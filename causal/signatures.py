@@ -29,6 +29,8 @@ from causal.evidence import Fault
 LONGEST = 2000
 FILE = "signatures.yaml"
 _LARGEST = 256_000
+_WORD = re.compile(r"[^\W_]+")
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
 _LAST_PART = re.compile(r"[./:$\\]")
 _Words = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -47,17 +49,19 @@ class Pattern:
 
     @property
     def anchor(self) -> str:
-        """The longest fragment: a line without it can be passed over."""
-        return max(self.fragments, key=len)
+        """The longest word: a line without it can be passed over."""
+        words: list[str] = _WORD.findall(" ".join(self.fragments))
+        return max(words, key=len)
 
-    def within(self, line: str) -> bool:
-        """Whether a line, in lower case, holds the fragments."""
-        at = 0
+    def start(self, line: str) -> int:
+        """Where the fragments begin in a line, in lower case; -1 where it does not hold them."""
+        begin = at = -1
         for fragment in self.fragments:
-            at = _behind(line, fragment, at)
+            at = _behind(line, fragment, max(at, 0))
             if at < 0:
-                return False
-        return True
+                return -1
+            begin = at - len(fragment) if begin < 0 else begin
+        return begin
 
 
 def _behind(line: str, fragment: str, at: int) -> int:
@@ -114,8 +118,13 @@ class Signature(BaseModel):
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
-        """The line patterns, ready to be looked for."""
-        return tuple(Pattern.of(line) for line in self.lines)
+        """What to look for in lines: the line patterns, and types that are not also plain words."""
+        names = [name for name in self.types if not (name.isalpha() and name.islower())]
+        return tuple(Pattern.of(line) for line in (*self.lines, *names))
+
+    def start(self, line: str) -> int:
+        """Where the first words that show it begin in a line, in lower case; 0 where there are none."""
+        return min((at for pattern in self.patterns if (at := pattern.start(line)) >= 0), default=0)
 
 
 class Catalogue:
@@ -123,15 +132,19 @@ class Catalogue:
 
     def __init__(self, entries: Iterable[Signature]) -> None:
         self.entries = tuple(entries)
-        self._anchored = [(pattern.anchor, pattern, e) for e in self.entries for pattern in e.patterns]
+        self._anchored: dict[str, list[tuple[Pattern, Signature]]] = {}
+        for entry in self.entries:
+            for pattern in entry.patterns:
+                self._anchored.setdefault(pattern.anchor, []).append((pattern, entry))
         self._types = {name.lower(): entry for entry in reversed(self.entries) for name in entry.types}
         self._codes = {code.lower(): entry for entry in reversed(self.entries) for code in entry.codes}
 
     def by_line(self, text: str) -> tuple[Signature, ...]:
         """The entries that a line of text shows."""
-        line = " ".join(text[:LONGEST].lower().split())
-        found = {e.name: e for anchor, pattern, e in self._anchored if anchor in line and pattern.within(line)}
-        return tuple(found.values())
+        line = readable(text).lower()
+        anchors = self._anchored.keys() & set(_WORD.findall(line))
+        held = {e.name for word in anchors for pattern, e in self._anchored[word] if pattern.start(line) >= 0}
+        return tuple(entry for entry in self.entries if entry.name in held) if held else ()
 
     def by_type(self, name: str) -> tuple[Signature, ...]:
         """The entry that an error's type names, by its whole name or its last part, or as a code."""
@@ -144,6 +157,14 @@ class Catalogue:
         """The entry that a status code names."""
         known = self._codes.get(code[:LONGEST].strip().lower())
         return () if known is None else (known,)
+
+
+def readable(text: str) -> str:
+    """A text on one line, without colours and what is not printed, no longer than is read."""
+    short = text[:LONGEST]
+    if not short.isprintable():
+        short = "".join(c if c.isprintable() else " " for c in _COLOUR.sub(" ", short))
+    return " ".join(short.split())
 
 
 @lru_cache(maxsize=1)
@@ -186,7 +207,7 @@ def _entry(node: Node, where: str) -> Signature:
     try:
         return Signature.model_validate(values)
     except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
+        wrong = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
         field = ".".join(map(str, wrong["loc"]))
         at = nodes.get(str(wrong["loc"][0]), node) if wrong["loc"] else node
         says = str(wrong["msg"]).removeprefix("Value error, ")

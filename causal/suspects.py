@@ -49,7 +49,16 @@ KIND = {
     "memory": "resource",
     "pool": "pool",
     "resource": "resource",
-    "output": "output",
+    "tokens": "output",
+    "evaluation": "output",
+    "schema": "output",
+    "finish": "output",
+    "tool": "output",
+    "loop": "output",
+    "prompt": "output",
+    "model": "output",
+    "memory_entry": "output",
+    "turns": "output",
 }
 SLOW = ("time", "gap", "resource")
 _MEASURED = ("time", "gap", "errors", "lost")

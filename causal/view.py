@@ -20,6 +20,7 @@ from causal.columns import grouped
 from causal.compare import Groups
 from causal.evidence import Alert
 from causal.forest import NANOSECOND, Forest, calls, parents, plant
+from causal.genai import Acts, acts
 from causal.telemetry import (
     MISSING,
     Codes,
@@ -129,6 +130,11 @@ class View:
         attempted = {(names[a], names[b]) for a, b in pairs if a >= 0}
         published = {(a, b) for a, b in self.telemetry.calls}
         return frozenset(published | attempted | calls(self.spans, self.forest.parent))
+
+    @cached_property
+    def acts(self) -> Acts:
+        """What agents did: the spans of the GenAI semantic conventions."""
+        return acts(self.spans, self.forest.parent, self.late)
 
     @cached_property
     def services(self) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ KEPT = frozenset(
         "rpc.system",
         "server.address",
         "server.port",
+        "step.index",
         "url.template",
     ]
 )

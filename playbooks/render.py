@@ -91,7 +91,7 @@ def _facts(ticket: Ticket, began: float) -> list[Line]:
     elif ticket.status not in ENDED:
         lines.append(Line(when(ticket.updated_at, began), label="updated", level=1))
     lines.append(alert_line(ticket.alert))
-    return lines + _company(ticket)
+    return lines + _company(ticket) + _known_cause(ticket, began)
 
 
 def _brief_facts(ticket: Ticket, began: float) -> list[Line]:
@@ -107,6 +107,19 @@ def _company(ticket: Ticket) -> list[Line]:
         times = "once" if ticket.duplicates == 1 else f"{ticket.duplicates} times"
         lines.append(Line(f"the same alert came again {times}", label="repeats", level=1))
     return lines
+
+
+def _known_cause(ticket: Ticket, began: float) -> list[Line]:
+    """What a person said was the cause, once it was over."""
+    known = ticket.cause
+    if known is None:
+        return []
+    verdict = "confirmed" if known.confirmed else "corrected"
+    why = f": {known.because}" if known.because else ""
+    says = (
+        f"{known.service} ({known.fault.replace('_', ' ')}), {verdict} by {known.by} {when(known.at, began)}"
+    )
+    return [Line(says + why, label="cause", level=1, tone="strong")]
 
 
 def _timeline(ticket: Ticket, began: float) -> Section:

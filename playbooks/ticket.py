@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from causal.evidence import Alert, Change, Diagnosis, Fact, Hypothesis
+from causal.evidence import Alert, Change, Diagnosis, Fact, Fault, Hypothesis
 from playbooks.remedy import ApprovalRequest, Attempt, Proposal
 
 TicketStatus = Literal[
@@ -41,6 +41,20 @@ class Link(Fact):
     url: str
 
 
+class KnownCause(Fact):
+    """The true cause, as a person told it once the incident had ended.
+
+    ``confirmed`` is whether the first hypothesis had named it.
+    """
+
+    service: str
+    fault: Fault
+    confirmed: bool
+    by: str
+    at: float
+    because: str = ""
+
+
 class Ticket(Fact):
     """Everything about one incident that a person is shown.
 
@@ -61,6 +75,7 @@ class Ticket(Fact):
     proposals: tuple[Proposal, ...] = ()
     approval: ApprovalRequest | None = None
     attempts: tuple[Attempt, ...] = ()
+    cause: KnownCause | None = None
     timeline: tuple[Happening, ...] = ()
     links: tuple[Link, ...] = ()
     snapshot: str = ""

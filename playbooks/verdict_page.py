@@ -101,5 +101,7 @@ def origins(diagnosis: Diagnosis) -> Iterator[Line]:
     if diagnosis.engine:
         method = f", {diagnosis.method}" if diagnosis.method else ""
         yield Line(f"{diagnosis.engine}{method}", label="engine", level=1, tone="dim")
+    if diagnosis.calibration:
+        yield Line(diagnosis.calibration, label="sure", level=1, tone="dim")
     if diagnosis.inputs:
         yield Line(diagnosis.inputs, label="inputs", level=1, tone="dim")

@@ -32,6 +32,15 @@ FAULTS: Mapping[Fault, str] = {
     Fault.POOL_EXHAUSTED: "connection pool exhausted",
     Fault.TRAFFIC: "unusual traffic",
     Fault.BAD_OUTPUT: "bad output",
+    Fault.DEPENDENCY: "something it depends on fails",
+    Fault.CREDENTIALS: "credentials or certificate refused",
+    Fault.CONFIGURATION: "configuration missing or wrong",
+    Fault.RATE_LIMITED: "rate limit reached",
+    Fault.RESOURCE_LIMIT: "a limit of resources reached",
+    Fault.CONTENTION: "deadlocks or locks held too long",
+    Fault.CODE_ERROR: "error in its code",
+    Fault.BAD_DATA: "data of the wrong shape",
+    Fault.MODEL_LIMIT: "refused by the model",
     Fault.UNKNOWN: "fault of unknown kind",
 }
 STATUSES: Mapping[TicketStatus, tuple[str, Tone]] = {
@@ -143,5 +152,6 @@ def blamed(hypothesis: Hypothesis) -> str:
     """Say what a hypothesis says in a few words: where, and what kind of fault."""
     entity = hypothesis.entity
     words = f"{hypothesis.service}: {FAULTS[hypothesis.fault]}"
+    words += "" if hypothesis.step is None else f" at step {hypothesis.step}"
     said = entity.name == hypothesis.service or (entity.kind is EntityKind.CHANGE and hypothesis.change)
     return words if said else f"{words} ({entity.kind} {entity.name})"

@@ -142,7 +142,7 @@ class House:
 
     @cached_property
     def learning_agent(self) -> LearningAgent:
-        return LearningAgent(self.priors, self.catalog)
+        return LearningAgent(self.priors, self.catalog, self.incidents, self.audit)
 
     def connections(self) -> Connections:
         """What may be touched of the watched systems; read anew each time, so that people can change it."""

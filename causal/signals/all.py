@@ -4,7 +4,24 @@ from collections.abc import Callable
 
 from causal.evidence import Anomaly
 from causal.past import Measure
-from causal.signals import agents, amounts, edge_gap, exclusive_time, logs, own_errors, resources, structure
+from causal.signals import (
+    amounts,
+    edge_gap,
+    evaluations,
+    exclusive_time,
+    finishes,
+    logs,
+    loops,
+    memories,
+    own_errors,
+    resources,
+    schemas,
+    structure,
+    tokens,
+    tools,
+    turns,
+    versions,
+)
 from causal.view import View
 
 Signal = Callable[[View], tuple[Anomaly, ...]]
@@ -18,7 +35,15 @@ SIGNALS: tuple[Signal, ...] = (
     resources.find,
     amounts.find,
     logs.find,
-    agents.find,
+    tokens.find,
+    evaluations.find,
+    schemas.find,
+    finishes.find,
+    tools.find,
+    loops.find,
+    versions.find,
+    memories.find,
+    turns.find,
 )
 
 MEASURES: tuple[Measures, ...] = (

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal import bayes_factors
-from causal.calibrate import calibrated
 
 COUNTS = st.integers(0, 200)
 
@@ -42,16 +41,3 @@ def test_equal_shares_in_all_stretches_are_pure_chance() -> None:
     n = np.full(20, 1000)
     found = bayes_factors.concentration(n // 10, n)
     assert float(found) == bayes_factors.TIGHTEST
-
-
-@given(first=st.floats(0.0, 1.0), second=st.floats(0.0, 1.0), quiet=st.floats(0.0, 900.0))
-def test_calibration_never_changes_an_order(first: float, second: float, quiet: float) -> None:
-    low, high = sorted((first / 2, second / 2))
-    (a, b), _ = calibrated([low, high], quiet)
-    assert a <= b
-
-
-@given(raw=st.lists(st.floats(0.0, 0.2), max_size=5))
-def test_calibrated_probabilities_and_the_rest_add_up_to_one(raw: list[float]) -> None:
-    calm, rest = calibrated(raw, 300.0)
-    assert sum(calm) + rest == pytest.approx(1.0)

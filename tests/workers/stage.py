@@ -194,7 +194,7 @@ class Stage:
                     remediation.undo_step,
                 ],
             ),
-            LEARNING: ([], [LearningAgent(self.priors, self.catalog).learn]),
+            LEARNING: ([], [LearningAgent(self.priors, self.catalog, self.incidents, self.audit).learn]),
         }
         async with AsyncExitStack() as stack:
             threads = stack.enter_context(ThreadPoolExecutor(4))

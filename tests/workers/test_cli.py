@@ -30,6 +30,8 @@ COMMANDS = {
     "approvals",
     "approve",
     "decline",
+    "confirm",
+    "correct",
     "diagnose",
     "audit",
     "playbook",

@@ -11,18 +11,21 @@ import pytest
 from temporalio.client import Client
 
 from causal.errors import Unavailable
-from integrations.memory import MemoryApprovals, MemoryAuditLog, MemoryIncidents
+from integrations.memory import MemoryApprovals, MemoryAuditLog, MemoryIncidents, MemoryPriorStore
 from integrations.memory_actions import MemoryAction
 from integrations.ports import AuditEntry, AuditRow
+from playbooks.catalog import Catalog
 from playbooks.remedy import ApprovalRequest, Outcome
 from tests.workers.doors import QUESTION, YES, OpenDoor
 from tests.workers.stage import ALERT, PLAYBOOK, Script, Stage
 from workers.door.api import Answer, Api
+from workers.learning_agent import LearningAgent
 from workers.policies import METRIC
 
 PATHS = [
     ("GET", "/api/incidents"),
     ("GET", "/api/incidents/inc-1"),
+    ("POST", "/api/incidents/inc-1/cause"),
     ("GET", "/api/approvals"),
     ("POST", "/api/approvals/inc-1-p1"),
     ("GET", "/api/audit"),
@@ -180,6 +183,16 @@ def test_an_incident_is_shown_with_what_was_done(opened: OpenDoor, story: Story)
     assert shown["attempts"][0]["status"] == "recovered"
 
 
+def test_the_cause_of_an_ended_incident_can_be_confirmed(opened: OpenDoor, story: Story) -> None:
+    answer = opened.post(f"/api/incidents/{story.outcome.incident}/cause", json={"by": "ada"})
+    assert (answer.status_code, answer.json()["cause"]["confirmed"]) == (200, True)
+
+
+def test_a_cause_without_a_name_behind_it_is_refused(opened: OpenDoor, story: Story) -> None:
+    answer = opened.post(f"/api/incidents/{story.outcome.incident}/cause", json={"service": "till"})
+    assert (answer.status_code, "by" in error(answer)) == (422, True)
+
+
 def test_an_unknown_incident_is_not_found_by_its_name(opened: OpenDoor) -> None:
     answer = opened.get("/api/incidents/inc-nowhere-1")
     assert (answer.status_code, "inc-nowhere-1" in error(answer)) == (404, True)
@@ -288,6 +301,7 @@ def test_the_description_knows_every_path(opened: OpenDoor) -> None:
     described = opened.get("/openapi.json").json()["paths"]
     assert {
         "/api/incidents",
+        "/api/incidents/{incident}/cause",
         "/api/incidents/{incident}",
         "/api/approvals",
         "/api/approvals/{approval}",
@@ -376,6 +390,8 @@ async def test_without_agents_an_answer_is_not_waited_for_for_ever(client: Clien
     await client.start_workflow("RemediationWorkflow", id=QUESTION.id, task_queue=METRIC)
     approvals = MemoryApprovals()
     approvals.put(QUESTION)
-    api = Api(MemoryIncidents(), approvals, MemoryAuditLog(), lambda: client, patience=0.5)
+    incidents, audit = MemoryIncidents(), MemoryAuditLog()
+    hear = LearningAgent(MemoryPriorStore(), Catalog(), incidents, audit).hear
+    api = Api(incidents, approvals, audit, lambda: client, hear, patience=0.5)
     with pytest.raises(Unavailable, match="before answering again"):
         await api.answer(QUESTION.id, Answer.model_validate(YES))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import typer
 
 from causal.errors import AitiaError, NotFound, Refused
+from causal.evidence import Fault
 from playbooks.render import one_line, to_markdown, to_text
 from playbooks.ticket import Ticket
 from playbooks.words import plain
@@ -44,6 +45,16 @@ def _ids(path: str) -> list[str]:
         return []
 
 
+def _blamed(ctx: typer.Context) -> list[str]:
+    """The services that an incident's hypotheses name."""
+    try:
+        found = ask_door("GET", f"/incidents/{quote(str(ctx.params.get('incident', '')), safe='')}")
+    except AitiaError:
+        return []
+    return [hypothesis["service"] for hypothesis in found["hypotheses"]]
+
+
+Because = Annotated[str, typer.Option(help="how it is known; kept in the audit log")]
 IncidentId = Annotated[str, typer.Argument(metavar="ID", autocompletion=_known_incidents)]
 ApprovalId = Annotated[
     str, typer.Argument(metavar="ID", help="an approval, or its incident", autocompletion=_open_approvals)
@@ -107,6 +118,33 @@ def decline(
     _answer(approval, approve_it=False, by=by, because=because, as_json=as_json)
 
 
+def confirm(incident: IncidentId, *, by: By, because: Because = "", as_json: AsJson = False) -> None:
+    """Say that the first hypothesis of an ended incident named the true cause; Aitia learns from it."""
+    _tell_cause(incident, {"by": by, "because": because}, as_json=as_json)
+
+
+def correct(
+    incident: IncidentId,
+    *,
+    service: Annotated[str, typer.Option(help="what was to blame", autocompletion=_blamed)],
+    fault: Annotated[Fault | None, typer.Option(help="the kind of fault, where it is known")] = None,
+    by: By,
+    because: Because = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what the true cause of an ended incident was; Aitia learns from it."""
+    told = {"service": service, "fault": fault, "by": by, "because": because}
+    _tell_cause(incident, told, as_json=as_json)
+
+
+def _tell_cause(incident: str, told: dict[str, Any], *, as_json: bool) -> None:
+    found = ask_door("POST", f"/incidents/{quote(incident, safe='')}/cause", json=told)
+    cause = found["cause"]
+    verdict = "confirmed" if cause["confirmed"] else "corrected"
+    says = f"{incident}: {cause['service']} ({cause['fault'].replace('_', ' ')}), {verdict}"
+    typer.echo(json.dumps(found, indent=1) if as_json else plain(says))
+
+
 def _answer(approval: str, *, approve_it: bool, by: str, because: str, as_json: bool) -> None:
     question = _question(approval)
     answer = {"plan_digest": question["plan_digest"], "approve": approve_it, "by": by, "because": because}
@@ -135,3 +173,5 @@ def add_to(app: typer.Typer) -> None:
     app.command("approvals")(list_approvals)
     app.command("approve")(approve)
     app.command("decline")(decline)
+    app.command("confirm")(confirm)
+    app.command("correct")(correct)

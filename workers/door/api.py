@@ -16,10 +16,10 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.service import RPCError, RPCStatusCode
 
 from causal.errors import Conflict, Refused, Unavailable
-from causal.evidence import Hypothesis
+from causal.evidence import Fault, Hypothesis
 from integrations.ports import Approvals, AuditEntry, AuditLog, AuditRow, Incidents
 from playbooks.remedy import ApprovalAnswer, ApprovalRequest
-from playbooks.ticket import Ticket
+from playbooks.ticket import KnownCause, Ticket
 from workers.messages import Incident
 from workers.protocol import refusal
 
@@ -64,6 +64,15 @@ class Answer(BaseModel):
     because: Text = Field(default="", max_length=2000)
 
 
+class Cause(BaseModel):
+    """What a person knows of an ended incident's cause; without ``service``, what was thought."""
+
+    service: Text | None = Field(default=None, min_length=1, max_length=200)
+    fault: Fault | None = None
+    by: Text = Field(min_length=1, max_length=200)
+    because: Text = Field(default="", max_length=2000)
+
+
 class AuditPage(BaseModel):
     """Rows of the audit log in their order."""
 
@@ -78,6 +87,7 @@ class Api:
     approvals: Approvals
     audit: AuditLog
     client: Callable[[], Client]
+    hear: Callable[[str, KnownCause], Ticket]
     patience: float = ANSWERED_WITHIN_SECONDS
 
     def router(self) -> APIRouter:
@@ -85,6 +95,9 @@ class Api:
         router = APIRouter(prefix="/api")
         router.add_api_route("/incidents", self.list_incidents, response_model=list[IncidentView])
         router.add_api_route("/incidents/{incident}", self.get_incident, response_model=IncidentView)
+        router.add_api_route(
+            "/incidents/{incident}/cause", self.tell_cause, methods=["POST"], response_model=IncidentView
+        )
         router.add_api_route("/approvals", self.list_approvals, response_model=list[ApprovalRequest])
         router.add_api_route("/approvals/{approval}", self.get_approval, response_model=ApprovalRequest)
         router.add_api_route(
@@ -100,6 +113,20 @@ class Api:
     def get_incident(self, incident: str) -> IncidentView:
         """One incident with all that is known about it."""
         return IncidentView.of(self.incidents.get(incident))
+
+    def tell_cause(self, incident: str, told: Cause) -> IncidentView:
+        """Say what an ended incident's cause was; without a service, that the first hypothesis was right."""
+        ticket = self.incidents.get(incident)
+        first = ticket.diagnosis.first if ticket.diagnosis else None
+        if told.service is None and first is None:
+            raise Refused(f"{incident} has no hypothesis to confirm; name the service that was the cause")
+        service = told.service or (first.service if first else "")
+        right = first is not None and first.service == service
+        fault = told.fault or (first.fault if right and first else Fault.UNKNOWN)
+        cause = KnownCause(
+            service=service, fault=fault, confirmed=right, by=told.by, at=time.time(), because=told.because
+        )
+        return IncidentView.of(self.hear(incident, cause))
 
     def list_approvals(self) -> list[ApprovalRequest]:
         """What waits for a human's answer, oldest first."""

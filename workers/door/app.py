@@ -71,7 +71,8 @@ def door(house: House) -> FastAPI:
     app.add_exception_handler(Exception, _tell_failure)
     settings = house.settings
     rolling = Rolling(house.telemetry, memory=CALL_GRAPH_SECONDS)
-    app.include_router(Api(house.incidents, house.approvals, house.audit, house.client).router())
+    hear = house.learning_agent.hear
+    app.include_router(Api(house.incidents, house.approvals, house.audit, house.client, hear).router())
     app.include_router(Webhooks(house.intake, rolling, settings.body_limit).router())
     app.router.routes.extend(otlp_routes(house.telemetry, settings.body_limit, settings.inflated_limit))
 

@@ -1,0 +1,123 @@
+"""Who raises the alarm: a monitor at the doors, which knows how customers fare and nothing else.
+
+At each look it compares the latest answers of a door with quiet time: the share that failed, the share slower
+than the 95th percentile, how many came. An alarm names the door and the signal that stands out most, and the
+beginning of the first unusual stretch as the onset.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.simulation.recorder import Fare
+from causal.evidence import Signal
+
+LOOK = 5.0
+_ENOUGH = 10
+_STRETCH = (15.0, 60.0)
+_LOUD = 4.5
+_SLOW = 0.95
+_FAILED_MORE, _SLOWER_SHARE, _MORE, _FEWER = 0.05, 0.22, 1.8, 0.35
+_DOWN = 0.6
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What the monitor says; times are seconds of the simulation, ``loudness`` a standard score."""
+
+    door: str
+    signal: Signal
+    onset: float
+    raised: float
+    loudness: float
+    says: str
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """How a door's customers fare in quiet time."""
+
+    rate: float
+    failed: float
+    slow: float
+    stretch: float
+
+
+class Monitor:
+    """Watches the doors; what came between ``since`` and ``until`` is how things are in quiet time."""
+
+    def __init__(self, fares: Sequence[Fare], since: float, until: float) -> None:
+        self._fares = fares
+        quiet: dict[str, list[Fare]] = {}
+        for fare in fares:
+            if since <= fare.came <= until:
+                quiet.setdefault(fare.door, []).append(fare)
+        self._usual = {door: _learn(mine, until - since) for door, mine in quiet.items() if len(mine) >= _ENOUGH}
+
+    def look(self, now: float) -> Alarm | None:
+        """The loudest alarm there is reason for now."""
+        heard = [alarm for alarm in self.listen(now) if alarm.loudness >= _LOUD]
+        return max(heard, key=lambda alarm: alarm.loudness, default=None)
+
+    def listen(self, now: float) -> list[Alarm]:
+        """What each door has to say, however quietly."""
+        said = []
+        for door, usual in self._usual.items():
+            mine = _ended(self._fares, door, now - usual.stretch, now)
+            for signal, score, says in _scores(mine, usual):
+                onset = self._onset(door, usual, signal, now)
+                said.append(Alarm(door, signal, onset, now, score, f"{door} {says}"))
+        return said
+
+    def _onset(self, door: str, usual: _Usual, signal: Signal, now: float) -> float:
+        """When the first bad one of the latest answers was asked for, as a clock of five seconds has it."""
+        mine = _ended(self._fares, door, now - usual.stretch, now)
+        bad = [fare.came for fare in mine if _is_bad(fare, usual, signal)]
+        half = float(np.quantile(bad, 0.1)) if bad else now - usual.stretch
+        return max(half // LOOK * LOOK, now - 2.0 * usual.stretch)
+
+
+def _learn(mine: Sequence[Fare], seconds: float) -> _Usual:
+    rate = len(mine) / seconds
+    return _Usual(
+        rate=rate,
+        failed=float(np.mean([not fare.ok for fare in mine])),
+        slow=float(np.quantile([fare.seconds for fare in mine], _SLOW)),
+        stretch=float(np.clip(2.0 * _ENOUGH / rate, *_STRETCH)),
+    )
+
+
+def _ended(fares: Sequence[Fare], door: str, since: float, until: float) -> list[Fare]:
+    return [fare for fare in fares if fare.door == door and since <= fare.came + fare.seconds <= until]
+
+
+def _scores(mine: Sequence[Fare], usual: _Usual) -> list[tuple[Signal, float, str]]:
+    n = len(mine)
+    expected = usual.rate * usual.stretch
+    more = (n - expected) / np.sqrt(max(expected, 1.0) * 4.0)
+    scores: list[tuple[Signal, float, str]] = []
+    if n > _MORE * expected:
+        scores.append(("traffic", float(more), f"has {n} requests, usually {expected:.0f}"))
+    if n < _FEWER * expected:
+        scores.append(("availability", float(-2.0 * more), f"has {n} answers, usually {expected:.0f}"))
+    if n < _ENOUGH:
+        return scores
+    failed: NDArray[np.bool_] = np.array([not fare.ok for fare in mine])
+    slow = np.array([fare.seconds > usual.slow for fare in mine])
+    worse, slower = float(failed.mean()) - usual.failed, float(slow.mean())
+    if worse > _FAILED_MORE:
+        signal: Signal = "availability" if failed.mean() > _DOWN else "errors"
+        score = worse * n / np.sqrt(n * usual.failed * (1 - usual.failed) + 0.5)
+        scores.append((signal, float(score), f"failed {failed.mean():.0%} of {n} requests"))
+    if slower > _SLOWER_SHARE:
+        score = (slower - (1 - _SLOW)) * n / np.sqrt(n * _SLOW * (1 - _SLOW) + 0.5)
+        scores.append(("latency", float(score), f"answered {slower:.0%} of {n} requests slowly"))
+    return scores
+
+
+def _is_bad(fare: Fare, usual: _Usual, signal: Signal) -> bool:
+    if signal == "latency":
+        return fare.seconds > usual.slow
+    return not fare.ok or signal == "traffic"
