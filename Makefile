@@ -7,9 +7,12 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ARGS ?=
+ROOTS ?= fleet
+RESULTS := benchmarks/RESULTS.md
+PICTURES := benchmarks/pictures
 PYTHON := .venv/bin/python
 
-.PHONY: help setup ready packages check fix test demo bench fleet lock clean
+.PHONY: help setup ready packages check fix test demo bench results fleet lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -30,8 +33,16 @@ test: ready check  ## the gate, then the tests
 demo: ready  ## break a real shop and watch it being healed (ARGS=--yes asks nothing)
 	@.venv/bin/aitia demo $(ARGS)
 
-bench: ready  ## measure the engine against recorded incidents
+bench: ready  ## measure the engine against recorded incidents (ARGS="--root DIR --compare baro,nsigma")
 	@.venv/bin/aitia bench $(ARGS)
+
+# Published methods are installed on the way, into an environment of their own in the cache folder: minutes, once.
+results: ready  ## measure everything and write benchmarks/RESULTS.md (ROOTS="DIR fleet"; about half an hour)
+	@.venv/bin/aitia bench $(ROOTS:%=--root %) --compare all --by fault,system \
+	  --group "nezha-tt:edited logs=return,exception" --group "nezha-tt:real=network_delay,cpu_contention" \
+	  --picture $(PICTURES)/calibration.svg --results $(RESULTS) $(ARGS) || [ $$? = 1 ]
+	@$(PYTHON) -m benchmarks.scale --plot $(PICTURES)/scale.svg | $(PYTHON) -m benchmarks.results scale $(RESULTS) \
+	  --picture $(PICTURES)/scale.svg --command "python -m benchmarks.scale --plot $(PICTURES)/scale.svg"
 
 fleet: ready  ## record incidents of our own into fleet/ (about an hour; ARGS="--limit 5")
 	@.venv/bin/python -m benchmarks.fleet --out fleet $(ARGS)

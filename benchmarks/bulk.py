@@ -272,7 +272,7 @@ def _joined(parts: Sequence[_Drawn]) -> _Drawn:
 
 
 def _spans(system: System, drawn: _Drawn, dice: np.random.Generator) -> Spans:
-    service, size, rows = system.service[drawn.operation], len(system.service), len(drawn.request)
+    service, size, many = system.service[drawn.operation], len(system.service), len(drawn.request)
     operation = np.where(drawn.kind == SpanKind.CLIENT, drawn.callee + size, drawn.operation)
     names = [*(f"POST /{at}" for at in range(size)), *(f"call {at}" for at in range(size))]
     trace, number = np.unique(drawn.request, return_inverse=True)
@@ -281,8 +281,8 @@ def _spans(system: System, drawn: _Drawn, dice: np.random.Generator) -> Spans:
     _, ids = np.unique(ids, return_inverse=True)
     return Spans(
         trace=Column(_codes(number), tuple(f"{one:032x}" for one in trace.tolist())),
-        span=ids[:rows].astype(np.int64),
-        parent=np.where(drawn.parent < 0, MISSING, ids[rows:]).astype(np.int64),
+        span=ids[:many].astype(np.int64),
+        parent=np.where(drawn.parent < 0, MISSING, ids[many:]).astype(np.int64),
         service=Column(_codes(service), tuple(_name(at) for at in range(system.services))),
         instance=Column(_codes(service), tuple(f"{_name(at)}-0" for at in range(system.services))),
         operation=Column(_codes(operation), tuple(names)),

@@ -2,10 +2,10 @@
 
 The number judged is the probability of the first hypothesis, the outcome whether it is right.
 
-- Brier score: the mean squared difference; 0 is perfect, always saying 0.5 gets 0.25 (G. W. Brier, "Verification
-  of Forecasts Expressed in Terms of Probability", Monthly Weather Review 78, 1950).
-- Expected calibration error: how far the mean probability of a bin is from its share of right answers, weighed
-  by its cases (Naeini, Cooper and Hauskrecht, AAAI 2015). Ten bins of equal width.
+- Brier score: the mean squared difference; 0 is perfect, always saying 0.5 gets 0.25 (G. W. Brier,
+  "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review 78, 1950).
+- Expected calibration error: how far the mean probability of a bin is from its share of right answers,
+  weighed by its cases (Naeini, Cooper and Hauskrecht, AAAI 2015). Ten bins of equal width.
 - Risk against coverage: how often one is wrong when only the surest share of the cases is answered (El-Yaniv
   and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010).
 """

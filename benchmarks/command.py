@@ -1,7 +1,7 @@
 """``aitia bench``: how right the engine is on recorded incidents, and how sure it may be.
 
-What is measured is in `run`, `figures` and `calibration`, how it is told in `report` and `results`.
-Exit codes: 0, every case could be graded; 1, one could not be read, or the engine failed on it; 2, wrong usage, or
+What is measured is in `run`, `figures` and `calibration`, how it is told in `report` and `results`. Exit
+codes: 0, every case could be graded; 1, one could not be read, or the engine failed on it; 2, wrong usage, or
 nothing to grade.
 """
 
@@ -19,7 +19,7 @@ from benchmarks import parts, readers, results
 from benchmarks.cases import Case
 from benchmarks.peers.catalogue import EVERY, PEERS, chosen
 from benchmarks.report import Report
-from benchmarks.run import OURS, Judges, run
+from benchmarks.run import Judges, run
 from causal.errors import NotFound
 
 DEFAULT_ROOT = Path("fleet")
@@ -41,7 +41,8 @@ def main(
         str, typer.Option(help=f"how it is laid out: {', '.join([readers.AUTO, *readers.LAYOUTS])}")
     ] = readers.AUTO,
     compare: Annotated[
-        str, typer.Option(metavar="NAME,...", help=f"published methods beside us: {', '.join([*PEERS, EVERY])}")
+        str,
+        typer.Option(metavar="NAME,...", help=f"published methods beside us: {', '.join([*PEERS, EVERY])}"),
     ] = "",
     by: Annotated[str, typer.Option(metavar="KEY,...", help=f"in parts by {', '.join(parts.KEYS)}")] = "",
     group: Annotated[

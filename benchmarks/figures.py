@@ -37,8 +37,9 @@ class Share(Told):
 class Summary(Told):
     """What one engine made of one set; shares are None where there is nothing to divide by.
 
-    ``brier``, ``ece``, ``mean_p``, ``sure`` and ``very_sure`` are None for methods that give no probabilities.
-    ``problems`` counts cases without an answer: they are wrong, too. ``peak_mb`` is the process's resident peak.
+    ``brier``, ``ece``, ``mean_p``, ``sure`` and ``very_sure`` are None for methods that give no
+    probabilities. ``problems`` counts cases without an answer: they are wrong, too. ``peak_mb`` is the
+    process's resident peak.
     """
 
     name: str
@@ -90,7 +91,7 @@ def _within(grades: Sequence[Grade], k: int) -> int:
 
 def _says_how_sure(grades: Sequence[Grade]) -> bool:
     """Methods that only order services give no probability; an engine that said nothing at all gave 0."""
-    return all(guess.probability is not None for grade in grades for guess in grade.guesses)
+    return any(g.engine or any(guess.probability is not None for guess in g.guesses) for g in grades)
 
 
 def _of_probabilities(grades: Sequence[Grade]) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Figures for parts of a set: by the fault, the system, what the alert says hurts, or groups of faults.
 
-A set is often two sets in one. Whoever looks excellent on one half and finds nothing in the other has a mean that
-says neither.
+A set is often two sets in one. Whoever looks excellent on one half and finds nothing in the other has a mean
+that says neither.
 """
 
 import re
@@ -14,6 +14,7 @@ from causal.errors import NotFound
 Key = Callable[[Grade], str]
 
 OTHERS = "others"
+_LONGEST = 32
 _GROUP = re.compile(r"(?:(?P<set>[^:=]+):)?(?P<name>[^=]+)=(?P<faults>.+)")
 
 
@@ -77,11 +78,16 @@ def grouped(grades: Iterable[Grade], key: Key) -> dict[str, list[Grade]]:
 
 
 def right_by_part(engines: Mapping[str, Sequence[Grade]], key: Key) -> Iterator[list[str]]:
-    """Rows of cells: the parts and how many cases they have, then for each engine how many it has right first."""
+    """Rows of cells: the parts with their cases, then for each engine how many it has right first."""
     parts = {engine: grouped(grades, key) for engine, grades in engines.items()}
     labels = next(iter(parts.values()))
     if len(labels) < 2:  # noqa: PLR2004  a set that is all of one kind has no parts
         return
-    yield ["right first, of", *(f"{label} {len(members)}" for label, members in labels.items())]
+    yield ["right first, of", *(f"{_short(label)} {len(members)}" for label, members in labels.items())]
     for engine, found in parts.items():
         yield [engine, *(str(sum(grade.right for grade in found[label])) for label in labels)]
+
+
+def _short(label: str) -> str:
+    """Keep a label to a column's width: where a fault is told in a sentence, its end tells it from the others."""
+    return label if len(label) <= _LONGEST else f"...{label[3 - _LONGEST :]}"

@@ -17,10 +17,10 @@ _INK, _QUIET, _MARK = "#1f3a5f", "#9aa5b1", "#c1440e"
 def calibration_picture(judged: Mapping[str, Calibration], path: Path) -> None:
     """Draw said against right, how often what was said, and the risk at each coverage.
 
-    The first of the calibrations is drawn in full, the others as thin lines of risk. Unavailable if matplotlib,
-    which only developers have, is not installed.
+    The first of the calibrations is drawn in full, the others as thin lines of risk. Unavailable if
+    matplotlib, which only developers have, is not installed.
     """
-    pyplot = _pyplot()
+    pyplot = svg_pyplot()
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")
     name, whole = next(iter(judged.items()))
     _draw_reliability(left, name, whole)
@@ -34,7 +34,8 @@ def calibration_picture(judged: Mapping[str, Calibration], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _pyplot() -> Any:
+def svg_pyplot() -> Any:
+    """Matplotlib, set up for files that are the same for the same figures; Unavailable if it is missing."""
     try:
         import matplotlib as mpl
 

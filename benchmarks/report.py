@@ -14,7 +14,7 @@ from benchmarks.run import OURS, Bench, Grades
 
 @dataclass(frozen=True)
 class Report:
-    """A run, which parts of its sets are asked for, and which sets belong together (by their folder's name)."""
+    """A run, the parts of its sets that are asked for, and the sets of each folder, by its name."""
 
     bench: Bench
     keys: Mapping[str, Key] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Report:
         for name, grades in self.blocks().items():
             yield from ("", *table.text(table.figures(name, grades)))
             yield from self.notes(name)
-            for key in self.keys.values():
+            for key in self.keys.values() if name in self.bench.sets else ():
                 if rows := list(right_by_part(grades, key)):
                     yield from ("", *("  " + line for line in table.text(rows)))
         if calibrated:
@@ -50,7 +50,7 @@ class Report:
                 yield from ("", *calibration.told(name, judged))
 
     def notes(self, name: str) -> Iterator[str]:
-        """Say which published methods were not asked about a set, and why; and those that are not installed."""
+        """Say which published methods were not asked about a set, and why."""
         for peer, why in self.bench.unfit.get(name, {}).items():
             yield f"{peer}: {why}, and no case here has them"
         if name in self.bench.sets:
@@ -75,7 +75,9 @@ class Report:
             "not_installed": self.bench.absent,
         }
 
-    def _values(self, name: str, grades: Grades, judged: Calibration, *, cases: bool = True) -> dict[str, Any]:
+    def _values(
+        self, name: str, grades: Grades, judged: Calibration, *, cases: bool = True
+    ) -> dict[str, Any]:
         told: dict[str, Any] = {
             **figures(name, OURS, grades[OURS]),
             "others": [figures(name, engine, held) for engine, held in grades.items() if engine != OURS],

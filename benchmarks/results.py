@@ -1,20 +1,24 @@
 """``RESULTS.md``: figures that a command writes, between words that people write.
 
-What is measured stands between two marks and is written anew; everything else stays as it is. So does the last column
-of the table of wrong cases: why each of them is wrong, which nobody but a reader of its telemetry can say.
+What is measured stands between two marks and is written anew; everything else stays as it is. So does the
+last column of the table of wrong cases: why each of them is wrong, which nobody but a reader of its telemetry
+can say.
 """
 
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from benchmarks import table
 from benchmarks.parts import by_fault, right_by_part
 from benchmarks.report import Report, said
-from benchmarks.run import OURS
 
 _BEGIN, _END = "<!-- measured: {} -->", "<!-- end of {} -->"
 _WRONG_ROW = re.compile(r"^\| (?P<case>[^|]+/[^|]+?) \|.*\| (?P<reason>[^|]*?) \|$", re.MULTILINE)
@@ -33,11 +37,11 @@ Everything between marks in this file is measured: `make results` writes it anew
 
 ## How right
 
-A hit is the exact name of a service (or pod) that was truly to blame, among the first k. In brackets Wilson's 95 %
-interval. A case without an answer is wrong; *failed* counts those. Seconds are the engine's own, without loading; the
-peak is that of the whole process. *p>=0.95*: the share that is right among the cases whose first hypothesis got at
-least 0.95, and how many those are. *Most frequent answer* knows the answers: it always says what is most often to
-blame in the set.
+A hit is the exact name of a service (or pod) that was truly to blame, among the first k. In brackets Wilson's
+95 % interval. A case without an answer is wrong; *failed* counts those. Seconds are the engine's own, without
+loading; the peak is that of the whole process. *p>=0.95*: the share that is right among the cases whose first
+hypothesis got at least 0.95, and how many those are. *Most frequent answer* knows the answers: it always says
+what is most often to blame in the set.
 
 <!-- measured: table -->
 <!-- end of table -->
@@ -108,8 +112,8 @@ def sections(
 
 def _run(report: Report, command: str) -> Iterator[str]:
     verdict = next((grade.engine for grade in report.ours() if grade.engine), "no engine")
-    cores = os.cpu_count() or 1
-    yield f"Measured on {datetime.now(UTC):%Y-%m-%d} with {verdict}, Python {platform.python_version()}, {cores} cores:"
+    where = f"Python {platform.python_version()}, {os.cpu_count() or 1} cores"
+    yield f"Measured on {datetime.now(UTC):%Y-%m-%d} with {verdict}, {where}:"
     yield from ("", "```", command, "```")
 
 
@@ -124,7 +128,7 @@ def _parts(report: Report) -> Iterator[str]:
         for label, key in report.keys.items():
             if rows := list(right_by_part(grades, key)):
                 rows[0][0] = f"{name} by {label}: right first, of"
-                yield from ("", *table.markdown([[cell[:_LONGEST] for cell in row] for row in rows]))
+                yield from ("", *table.markdown(rows))
 
 
 def _calibration(report: Report, path: Path, picture: Path | None) -> Iterator[str]:
@@ -155,4 +159,26 @@ def _wrong(report: Report, known: Mapping[str, str]) -> Iterator[str]:
     if len(rows) == 1:
         yield "None."
         return
-    yield from table.markdown(rows)
+    yield from table.markdown(rows, words=True)
+
+
+def quote(
+    section: Annotated[str, typer.Argument(help=f"one of {', '.join(SECTIONS)}")],
+    page: Annotated[Path, typer.Argument(help="the page")],
+    *,
+    command: Annotated[str, typer.Option(help="what printed it")] = "",
+    picture: Annotated[Path | None, typer.Option(help="what it drew")] = None,
+) -> None:
+    """Put what another program prints (standard input) into a section of a page, as it is."""
+    told = sys.stdin.read().rstrip()
+    if not told:
+        typer.echo("aitia: there was nothing to read, so the page stays as it is", err=True)
+        raise typer.Exit(1)
+    drawn = [f"![{picture.stem}]({_beside(page, picture)})", ""] if picture else []
+    asked = [f"$ {command}"] if command else []
+    before = page.read_text(encoding="utf-8") if page.exists() else SKELETON
+    page.write_text(put(before, section, "\n".join([*drawn, "```", *asked, told, "```"])), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(quote)

@@ -1,7 +1,7 @@
 """Every engine on every case in one run: ours, the trivial shortcuts beside it, and published methods.
 
-A case is read once, then all look at the same rows. Published methods are handed it as files, in a folder that is
-thrown away afterwards.
+A case is read once, then all look at the same rows. Published methods are handed it as files, in a folder
+that is thrown away afterwards.
 """
 
 import tempfile
@@ -25,7 +25,7 @@ from causal.errors import AitiaError, Unavailable
 
 OURS = "aitia"
 MOST_FREQUENT = "most frequent answer"
-"""The one shortcut that is told the answers: it says what the set's most frequent cause is, whatever happened."""
+"""The one shortcut that is told the answers: it always says what is most often to blame in the set."""
 
 Grades = dict[str, list[Grade]]
 """The grades of one set, by engine; ours are first."""
@@ -33,7 +33,7 @@ Grades = dict[str, list[Grade]]
 
 @dataclass
 class Bench:
-    """What came of a run: grades by set and engine, and which peers could not be installed, with the reason."""
+    """What came of a run: grades by set and engine, and the peers that could not be asked, with why."""
 
     sets: dict[str, Grades] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
@@ -155,7 +155,7 @@ def _unfit(rooms: Mapping[Peer, Room], lacking: Mapping[str, int], n: int) -> di
 
 
 def _in_order(graded: Grades, judges: Judges, unfit: set[str]) -> Grades:
-    """Our own engine first, then shortcuts, then peers; a shortcut that the whole set has no data for is left out."""
+    """Our own engine first, then shortcuts, then peers; who has nothing to go on in any case is left out."""
     shortcuts = {name: graded[name] for name in SHORTCUTS if any(g.guesses for g in graded.get(name, ()))}
     told = {MOST_FREQUENT: _always(graded[OURS])} if judges.shortcuts else {}
     peers = {peer.name: graded[peer.name] for peer in judges.peers if peer.name in graded}
@@ -164,7 +164,7 @@ def _in_order(graded: Grades, judges: Judges, unfit: set[str]) -> Grades:
 
 
 def _always(ours: Sequence[Grade]) -> list[Grade]:
-    """Answer every case with the same order: the services by how often they are to blame in these very cases."""
+    """Answer every case with the same order: services by how often they are to blame in these cases."""
     order = most_frequent(ours)
-    nothing = {"problem": "", "seconds": 0.0, "peak_bytes": None}
+    nothing = {"problem": "", "engine": "", "seconds": 0.0, "peak_bytes": None}
     return [g.model_copy(update={"guesses": guesses_of(order, g.causes), **nothing}) for g in ours]

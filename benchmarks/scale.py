@@ -2,61 +2,46 @@
 
 Every size is drawn here, written to a scratch file, and measured in a process of its own, which holds nothing
 but the columns and the engine; so its high-water mark of resident memory is that of one diagnosis, with the
-interpreter and all libraries. Phases are timed by wrapping the engine's own steps while it runs as always;
-a phase's time is without the phases inside it. How cost grows is a straight line through logarithms: a slope
-of 1 is linear, 2 quadratic.
+interpreter and all libraries. Times are the processor's, the clock stands beside them. How cost grows is a
+straight line through logarithms: a slope of 1 is linear, 2 quadratic.
 """
 
-import contextlib
 import importlib
 import json
 import pickle
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import numpy as np
 import typer
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.bulk import Incident, incident
-from causal.evidence import Diagnosis
+from benchmarks.stopwatch import LIBRARIES, REST, Stopwatch, high_water
+from causal import diagnose
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-LIBRARIES, REST = "libraries", "verdict"
-_ENGINE = "causal.diagnose"
-STEPS = (
-    ("view", _ENGINE, "behold"),
-    ("forest", "causal.view", "plant"),
-    ("suspects", _ENGINE, "examine"),
-    ("graph", _ENGINE, "surroundings"),
-    ("network", _ENGINE, "connect"),
-    ("network", _ENGINE, "posterior"),
-    ("network", _ENGINE, "minimal_set"),
-)
 SIZES = (
-    *(f"1000x{spans}" for spans in (10_000, 30_000, 100_000, 300_000, 1_000_000, 2_000_000)),
-    *(f"{services}x200000" for services in (10, 50, 200, 1000, 2000)),
+    "10x10000",
+    *(f"{services}x100000" for services in (10, 50, 200, 500, 1000, 2000)),
+    *(f"1000x{spans}" for spans in (30_000, 300_000, 1_000_000, 2_000_000)),
     "2000x2000000",
 )
-_MEGABYTE = 1e6
-_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
 _AXES = ("spans", "services")
+_OTHERS, _TELLING = "others", 0.01
 
 
 class Point(BaseModel):
     """One size, measured: what was drawn, what each phase took, and whether the culprit was found.
 
-    ``megabytes`` is the high-water mark of the process after each phase; ``rank`` is the place of the true
-    culprit among the hypotheses, None where it is not among them.
+    ``seconds`` is how long each phase kept the processor busy, ``clock`` how long the whole verdict took,
+    loading libraries apart. ``megabytes`` is the high-water mark of the process after each phase;
+    ``rank`` is the place of the true culprit among the hypotheses, None where it is not among them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +50,7 @@ class Point(BaseModel):
     spans: int
     rows: dict[str, int]
     seconds: dict[str, float]
+    clock: float
     megabytes: dict[str, float]
     culprit: str
     rank: int | None
@@ -72,7 +58,7 @@ class Point(BaseModel):
 
     @property
     def total(self) -> float:
-        """Seconds from columns in memory to the verdict, libraries being loaded."""
+        """Processor seconds from columns in memory to the verdict, libraries being loaded."""
         return sum(took for phase, took in self.seconds.items() if phase != LIBRARIES)
 
     @property
@@ -93,71 +79,16 @@ class Slope(BaseModel):
     megabytes: float
 
 
-class Stopwatch:
-    """Seconds by phase, each without the phases inside it, and the high-water mark after each."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.megabytes: dict[str, float] = {}
-        self._inside = [0.0]
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Everything until the end of the block is of this phase."""
-        self._inside.append(0.0)
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            took = time.perf_counter() - began
-            self.seconds[name] = self.seconds.get(name, 0.0) + took - self._inside.pop()
-            self._inside[-1] += took
-            self.megabytes[name] = high_water()
-
-    def timed(self, name: str, step: Callable[P, T]) -> Callable[P, T]:
-        """A step that does what it did, and is timed."""
-
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-            with self.phase(name):
-                return step(*args, **kwargs)
-
-        return wrapped
-
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Time the engine's steps and signals until the end of the block."""
-        engine = importlib.import_module(_ENGINE)
-        places = [(phase, importlib.import_module(module), name) for phase, module, name in STEPS]
-        before = [(place, name, getattr(place, name)) for _, place, name in places]
-        signals = engine.SIGNALS
-        for phase, place, name in places:
-            setattr(place, name, self.timed(phase, getattr(place, name)))
-        engine.SIGNALS = tuple(self.timed(_short(signal), signal) for signal in signals)
-        try:
-            yield
-        finally:
-            engine.SIGNALS = signals
-            for place, name, step in before:
-                setattr(place, name, step)
-
-
-def _short(signal: Callable[..., object]) -> str:
-    return signal.__module__.rpartition(".")[2]
-
-
-def high_water() -> float:
-    """The most memory that this process ever had resident, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PER_MAXRSS / _MEGABYTE
-
-
 def measure(drawn: Incident, services: int, spans: int) -> Point:
     """Have a drawn incident diagnosed in this process."""
     watch = Stopwatch()
     watch.megabytes["columns"] = high_water()
     with watch.phase(LIBRARIES):
         load_libraries()
+    began = time.perf_counter()
     with watch.watching(), watch.phase(REST):
-        verdict: Diagnosis = importlib.import_module(_ENGINE).diagnose(drawn.alert, drawn.telemetry)
+        verdict = diagnose.diagnose(drawn.alert, drawn.telemetry)
+    clock = time.perf_counter() - began
     accused = [hypothesis.service for hypothesis in verdict.hypotheses]
     rank = accused.index(drawn.culprit) + 1 if drawn.culprit in accused else None
     both = drawn.telemetry.quiet, drawn.telemetry.incident
@@ -168,6 +99,7 @@ def measure(drawn: Incident, services: int, spans: int) -> Point:
         rows={name: sum(len(getattr(batch, name)) for batch in both) for name in tables}
         | {"incident spans": len(both[1].spans)},
         seconds=watch.seconds,
+        clock=clock,
         megabytes=watch.megabytes,
         culprit=drawn.culprit,
         rank=rank,
@@ -191,24 +123,29 @@ def measure_apart(services: int, spans: int, *, seed: int = 0, unwell: float = 1
     return Point.model_validate_json(done.stdout)
 
 
+def series(points: Sequence[Point], along: str) -> list[Point]:
+    """The longest series of sizes that differ in one figure alone, the smallest first."""
+    other = _other(along)
+    fixed = Counter(getattr(point, other) for point in points).most_common(1)
+    chosen = [point for point in points if fixed and getattr(point, other) == fixed[0][0]]
+    return sorted(chosen, key=lambda point: int(getattr(point, along)))
+
+
 def slopes(points: Sequence[Point]) -> list[Slope]:
-    """How cost grows along each axis, over the longest series of sizes that differ in that figure alone."""
+    """How cost grows along each axis, the other figure being the same."""
     found = []
-    for along, other in (_AXES, _AXES[::-1]):
-        most = Counter(getattr(point, other) for point in points).most_common(1)
-        series = [point for point in points if getattr(point, other) == most[0][0]] if most else []
-        if len({getattr(point, along) for point in series}) > 1:
-            sizes = [getattr(point, along) for point in series]
+    for along in _AXES:
+        line = series(points, along)
+        sizes = [float(getattr(point, along)) for point in line]
+        if len(set(sizes)) > 1:
+            phases = {name: [point.seconds.get(name, 0.0) for point in line] for name in line[0].seconds}
             found.append(
                 Slope(
                     along=along,
-                    fixed=most[0][0],
-                    total=slope(sizes, [point.total for point in series]),
-                    phases={
-                        name: slope(sizes, [point.seconds.get(name, 0.0) for point in series])
-                        for name in series[0].seconds
-                    },
-                    megabytes=slope(sizes, [point.peak for point in series]),
+                    fixed=getattr(line[0], _other(along)),
+                    total=slope(sizes, [point.total for point in line]),
+                    phases={name: slope(sizes, costs) for name, costs in phases.items()},
+                    megabytes=slope(sizes, [point.peak for point in line]),
                 )
             )
     return found
@@ -220,25 +157,45 @@ def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
 
 
 def table(points: Sequence[Point]) -> Iterator[str]:
-    """The curve as lines of text: milliseconds by phase, in the order in which they run."""
-    phases = list(dict.fromkeys(name for point in points for name in point.seconds))
-    heads = [f"{name[:9]:>9}" for name in phases]
-    yield f"{'services':>8} {'spans':>8} {'logs':>7} {'samples':>8} {'s':>6} {'MB':>6}  {'culprit':10}" + "".join(
-        heads
+    """The curve as lines of text: processor milliseconds by phase, the small ones together."""
+    phases = _telling(points)
+    yield (
+        f"{'services':>8} {'spans':>8} {'logs':>7} {'samples':>8} {'cpu s':>6} {'s':>6} {'MB':>6}  "
+        + f"{'culprit':11}"
+        + "".join(f"{name[:9]:>10}" for name in (*phases, _OTHERS))
     )
     for point in points:
-        cells = [f"{point.seconds.get(name, 0.0) * 1e3:9.0f}" for name in phases]
         rows = point.rows
         yield (
             f"{point.services:8} {rows['spans']:8} {rows['logs']:7} {rows['metrics']:8} {point.total:6.2f} "
-            f"{point.peak:6.0f}  {_found(point):10}" + "".join(cells)
+            f"{point.clock:6.2f} {point.peak:6.0f}  {_found(point):11}"
+            + "".join(f"{cost * 1e3:10.0f}" for cost in _costs(point, phases))
         )
     for line in slopes(points):
-        other = _AXES[1 - _AXES.index(line.along)]
-        cells = [f"{line.phases.get(name, 0.0):9.2f}" for name in phases]
-        yield f"slope along {line.along} ({line.fixed} {other})".ljust(34) + (
-            f"{line.total:6.2f} {line.megabytes:6.2f}  {'':10}" + "".join(cells)
+        title = f"slope along {line.along}, {line.fixed} {_other(line.along)}"
+        yield (
+            f"{title:34} {line.total:6.2f} {'':6} {line.megabytes:6.2f}  {'':11}"
+            + "".join(f"{line.phases.get(name, 0.0):10.2f}" for name in phases)
         )
+
+
+def _telling(points: Sequence[Point]) -> list[str]:
+    """Phases that are a hundredth of the whole somewhere, in the order in which they run."""
+    names = dict.fromkeys(name for point in points for name in point.seconds)
+    return [
+        name
+        for name in names
+        if any(point.seconds.get(name, 0.0) >= _TELLING * point.total for point in points)
+    ]
+
+
+def _costs(point: Point, phases: Sequence[str]) -> list[float]:
+    others = sum(cost for name, cost in point.seconds.items() if name not in phases)
+    return [*(point.seconds.get(name, 0.0) for name in phases), others]
+
+
+def _other(along: str) -> str:
+    return _AXES[1 - _AXES.index(along)]
 
 
 def _found(point: Point) -> str:
@@ -270,7 +227,7 @@ def main(
     repeat: Annotated[int, typer.Option(min=1, help="measure each size so often, keep the quickest")] = 1,
     measured: Annotated[Path | None, typer.Option("--measure", hidden=True)] = None,
 ) -> None:
-    """Print time by phase and peak memory for each size, and how they grow. Exit 1 if a culprit was missed."""
+    """Print time by phase and peak memory for each size, and how they grow. Exit 1 if a culprit is missed."""
     chosen = [_size(text) for text in sizes or SIZES]
     if measured is not None:
         with measured.open("rb") as scratch:

@@ -1,8 +1,8 @@
 """Thousands of incidents with known causes: ``python -m benchmarks.simulate OUT --cases 200 --seed 1``.
 
-The simulation is a package of its own (`benchmarks.simulation`); this is its door: `simulated` gives a case in
-memory, the command writes case folders that any engine can be graded on. What exists is kept, so a run that was
-stopped goes on where it was; the same seed and number give the same bytes.
+The simulation is a package of its own (`benchmarks.simulation`); this is its door: `simulated` gives a case
+in memory, the command writes case folders that any engine can be graded on. What exists is kept, so a run
+that was stopped goes on where it was; the same seed and number give the same bytes.
 """
 
 import json
@@ -20,8 +20,10 @@ from benchmarks.simulation.outside import KINDS
 from causal.errors import MalformedCase
 from causal.evidence import Alert
 from causal.telemetry import Telemetry
-from integrations.arrow import ArrowBatch, concat
+from integrations.arrow import concat
 from integrations.case_files import AlertFile
+
+_LEAST = 2
 
 __all__ = ["KINDS", "simulated", "write_case"]
 
@@ -105,7 +107,8 @@ def main(
     """Write case folders. Exit code 2 for a kind of fault or a range that does not exist."""
     low, _, high = services.partition("-")
     unknown = sorted(set(kinds or ()) - set(KINDS))
-    if unknown or not (low.isdecimal() and (high or low).isdecimal() and 2 <= int(low) <= int(high or low)):
+    numbers_given = low.isdecimal() and (high or low).isdecimal()
+    if unknown or not numbers_given or not _LEAST <= int(low) <= int(high or low):
         told = f"no such kind: {', '.join(unknown)}" if unknown else f"{services!r} is no range like 5-60"
         typer.echo(f"aitia: {told}; kinds are {', '.join(KINDS)}", err=True)
         raise typer.Exit(2)

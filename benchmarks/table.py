@@ -48,7 +48,7 @@ COLUMNS: tuple[tuple[str, Cell], ...] = (
 
 
 def figures(name: str, engines: Mapping[str, Sequence[Grade]]) -> list[list[str]]:
-    """A row of cells for each engine, under the names of the columns; columns that nobody fills are left out."""
+    """A row of cells for each engine, under the columns' names; columns that nobody fills are left out."""
     rows = [(engine, summarize(name, grades, engine)) for engine, grades in engines.items()]
     used = [(head, cell) for head, cell in COLUMNS if any(cell(row) != "-" for _, row in rows)]
     heads = [name, *(head for head, _ in used)]
@@ -63,9 +63,9 @@ def text(rows: Rows) -> Iterator[str]:
         yield "  ".join([first.ljust(widths[0]), *cells])
 
 
-def markdown(rows: Rows) -> Iterator[str]:
-    """Tell the same as a Markdown table."""
+def markdown(rows: Rows, *, words: bool = False) -> Iterator[str]:
+    """Tell the same as a Markdown table; words are put to the left as the first column is."""
     for place, line in enumerate(rows):
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
         if place == 0:
-            yield "|---|" + "---:|" * (len(line) - 1)
+            yield "|---|" + ("---|" if words else "---:|") * (len(line) - 1)

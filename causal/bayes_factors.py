@@ -50,15 +50,35 @@ def beta_binomial(
     return cast("Floats", changed - quiet)
 
 
-def concentration(k: ArrayLike, n: ArrayLike) -> Floats:
-    """How strongly the shares k/n of quiet stretches (the last axis) cluster: large is chance, 2 is wild."""
-    held, of = np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    total = of.sum(axis=-1)
+def concentration(k: ArrayLike, n: ArrayLike, spread: float = 1.0) -> Floats:
+    """How strongly the shares k/n of quiet stretches (the last axis) cluster: large is chance, 2 is wild.
+
+    ``spread`` is what is taken for granted of a row that tells nothing itself (1: pure chance), with the
+    weight of one expected event.
+    """
+    n = np.asarray(n, dtype=np.float64)
+    away, expected = _dispersion(k, n)
+    spreads = (away + spread) / (expected + 1.0)
+    size = (n**2).sum(axis=-1) / np.maximum(n.sum(axis=-1), 1.0)
+    return cast("Floats", np.clip((size - 1.0) / np.maximum(spreads - 1.0, 1e-9) - 1.0, WIDEST, TIGHTEST))
+
+
+def common_spread(k: ArrayLike, n: ArrayLike) -> float:
+    """How many times as much as by pure chance the shares of all rows together spread; at least 1.
+
+    A row in which nothing ever happened tells nothing about how it would happen; its likes do (Robinson
+    and Smyth, "Moderated statistical tests for assessing differences in tag abundance", 2007).
+    """
+    away, expected = _dispersion(k, np.asarray(n, dtype=np.float64))
+    return max(1.0, float((away.sum() + 1.0) / (expected.sum() + 1.0)))
+
+
+def _dispersion(k: ArrayLike, n: Floats) -> tuple[Floats, Floats]:
+    """Squared deviations of the counts from their row's share, and what pure chance would make of them."""
+    held, total = np.asarray(k, dtype=np.float64), n.sum(axis=-1)
     share = ((held.sum(axis=-1) + 0.5) / (total + 1.0))[..., np.newaxis]
-    expected = (of * share * (1.0 - share)).sum(axis=-1)
-    spread = (((held - of * share) ** 2).sum(axis=-1) + 1.0) / (expected + 1.0)
-    size = (of**2).sum(axis=-1) / np.maximum(total, 1.0)
-    return cast("Floats", np.clip((size - 1.0) / np.maximum(spread - 1.0, 1e-9) - 1.0, WIDEST, TIGHTEST))
+    away = ((held - n * share) ** 2).sum(axis=-1)
+    return cast("Floats", away), cast("Floats", (n * share * (1.0 - share)).sum(axis=-1))
 
 
 def student_t(z: ArrayLike, freedom: ArrayLike) -> Floats:

@@ -88,6 +88,10 @@ class Counts(_Stretches):
     n: Floats
     held: Floats
 
+    def take(self, rows: Flags | Ints) -> Self:
+        """Some of the groups."""
+        return type(self)(self.late, self.n[rows], self.held[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -148,12 +152,17 @@ def slower(table: Sums) -> Change:
     return _change(evidence, n_now * (now - before), spread, (n_quiet, n_now), (before, now))
 
 
-def commoner(table: Counts) -> Change:
-    """Compare shares that have been counted; amounts are in requests."""
+def commoner(table: Counts, *, alike: bool = False) -> Change:
+    """Compare shares that have been counted; amounts are in requests.
+
+    ``alike`` says that what happens in bursts in one group may do so in any other.
+    """
     quiet = ~table.late
     n_quiet, n_now = (table.n[:, which].sum(axis=1) for which in (quiet, table.late))
     k_quiet, k_now = (table.held[:, which].sum(axis=1) for which in (quiet, table.late))
-    clustering = bayes_factors.concentration(table.held[:, quiet], table.n[:, quiet])
+    before_now = table.held[:, quiet], table.n[:, quiet]
+    spread = bayes_factors.common_spread(*before_now) if alike else 1.0
+    clustering = bayes_factors.concentration(*before_now, spread)
     evidence = bayes_factors.beta_binomial(k_quiet, n_quiet, k_now, n_now, np.minimum(clustering, _MOST))
     before, now = k_quiet / np.maximum(n_quiet, 1.0), k_now / np.maximum(n_now, 1.0)
     usual = (k_quiet + 0.5) / (n_quiet + 1.0)

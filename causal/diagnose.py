@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from math import log
 
 from causal import missing
+from causal.boundary import unseen
 from causal.calibrate import calibrated, shipped, told
 from causal.counterfactual import minimal_set
 from causal.evidence import Alert, Anomaly, Calibration, Diagnosis, Evidence, Hypothesis, Priors
-from causal.graph import LEAK, Surroundings, leak, peak, reach, strength, surroundings
+from causal.graph import LEAK, SELF, Surroundings, leak, peak, reach, strength, surroundings
 from causal.naming import CHANGES, entity_of, fault_of, next_check, step_of
 from causal.network import MOST, UNOBSERVED, Network, Observation, posterior
 from causal.picture import causal_graph
@@ -86,7 +87,7 @@ def examine(view: View, anomalies: Sequence[Anomaly], priors: Priors) -> Case:
 def connect(case: Case) -> Network:
     """The network: which suspect's fault would show in which finding, and in the symptom."""
     peaks = {person.service: peak(case.around, person, case.found) for person in case.people}
-    heaviest = max([*peaks.values(), _SUBSTANTIAL if case.view.compares else _SLIGHT])
+    heaviest = max([*peaks.values(), _SUBSTANTIAL if missing.compares(case.view) else _SLIGHT])
     observations = [
         Observation(
             evidence=finding.weight,
@@ -95,7 +96,8 @@ def connect(case: Case) -> Network:
                 person.service: chance
                 for person in case.people
                 if (chance := strength(case.around, person, finding, case.found)[0]) > LEAK
-            },
+            }
+            | _not_seen(case, finding),
         )
         for finding in case.found
     ]
@@ -108,6 +110,12 @@ def connect(case: Case) -> Network:
         observations=observations,
         symptom=Observation(0.0, _SPONTANEOUS, reached | {UNOBSERVED: _UNOBSERVED_REACH}),
     )
+
+
+def _not_seen(case: Case, finding: Finding) -> dict[str, float]:
+    """How strongly a fault of somebody who tells nothing would show in a finding."""
+    chance = SELF * unseen(case.view, finding)
+    return {UNOBSERVED: chance} if chance > LEAK else {}
 
 
 def _hypotheses(

@@ -20,7 +20,7 @@ A cause may not begin after its effect: where onsets say it did, strength is cut
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import networkx as nx
 import numpy as np
@@ -78,9 +78,14 @@ class Surroundings:
     edges: Edges
     fed: Mapping[tuple[str, str], float]
 
-    def below(self, service: str) -> set[str]:
+    _below: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def below(self, service: str) -> frozenset[str]:
         """Everything that a service calls, directly or not."""
-        return set(nx.descendants(self.calls, service)) if service in self.calls else set()
+        if service not in self._below:
+            known = service in self.calls
+            self._below[service] = frozenset(nx.descendants(self.calls, service)) if known else frozenset()
+        return self._below[service]
 
     def path(self, cause: str, symptom: str | None) -> tuple[str, ...]:
         """The shortest way from a cause up to the symptom; only the cause where there is none."""

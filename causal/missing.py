@@ -56,3 +56,9 @@ def quiet_seconds(view: View) -> float:
     metric = view.metrics.time[~view.metrics_late]
     remembered = len(np.unique(view.telemetry.past.start)) * _MINUTE
     return remembered + max(best, float(np.ptp(metric)) if len(metric) else 0.0)
+
+
+def compares(view: View) -> bool:
+    """Whether any telemetry was measured in quiet time and in the incident alike."""
+    others = (view.metrics_late, view.logs_late)
+    return view.compares or any(bool(late.any() and not late.all()) for late in others)

@@ -17,6 +17,7 @@ _RESOURCES = {"cpu": Fault.CPU, "memory": Fault.MEMORY}
 _SIGNALS = {
     "queueing": Fault.POOL_EXHAUSTED,
     "own_errors": Fault.ERRORS,
+    "error_logs": Fault.ERRORS,
     "exclusive_time": Fault.LATENCY,
     "own_latency": Fault.LATENCY,
     "edge_gap": Fault.NETWORK_DELAY,

@@ -40,6 +40,7 @@ KIND = {
     "own_latency": "time",
     "edge_gap": "gap",
     "own_errors": "errors",
+    "error_logs": "errors",
     "unanswered": "lost",
     "gave_up": "lost",
     "misdirected": "lost",

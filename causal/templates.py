@@ -1,7 +1,7 @@
 """Log templates: what is left of a line when everything that varies by itself is taken out.
 
-Values that are plainly values (identifiers, addresses, numbers that stand alone, what follows an equals sign)
-are masked first. Drain then merges lines of equal length that agree in half of their words (He, Zhu, Zheng,
+Values that are plainly values (identifiers, addresses, numbers that stand alone, lists in brackets, what
+follows an equals sign) are masked first, and a run of them is one: how many there are is data, too. Drain then merges lines of equal length that agree in half of their words (He, Zhu, Zheng,
 Lyu, "Drain: an online log parsing approach with fixed depth tree", ICWS 2017; the miner is drain3). Three
 things that a miner by itself loses are kept: a code location (``Pricing#46``, ``pricing.py:46``) tells lines
 apart however alike they are; digits that hang on letters are names, not numbers; and a gap that only a few
@@ -21,6 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from drain3.drain import Drain  # type: ignore[import-untyped]
@@ -34,9 +35,11 @@ _BRANCHES = 1000
 _CATEGORY, _CATEGORIES = 5, 2
 _SURPRISE = 0.1
 _MASK = re.compile(
+    r"(?<=\[)[\w'\"][^\s,\[\]]*(?:, ?[^\s,\[\]]+)+(?=\])|"
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{18,}|\b[0-9a-f]{12,}\b|(?<![#\w.])\d+(?:[.:\-]\d+)*(?![\w])|(?<==)[^\s,)\]]+",
     re.IGNORECASE,
 )
+_ANY_DIGIT = str.maketrans("123456789", "000000000")
 _LOCATION = re.compile(r"[A-Za-z_$][\w$./-]*[#:]\d+\b")
 Words = tuple[str, ...]
 
@@ -53,8 +56,10 @@ class Templates:
         return tuple(" ".join(pattern) for pattern in self.patterns)
 
     def match(self, lines: Iterable[Words]) -> Ints:
-        """The code of each line's template, -1 where none fits; the template with the fewest gaps is taken."""
-        return np.array([self._code(line) for line in lines], dtype=np.int64)
+        """The code of each line's template, -1 where none fits; of several, that with the fewest gaps."""
+        asked = list(lines)
+        codes = {line: self._code(line) for line in set(asked)}
+        return np.array([codes[line] for line in asked], dtype=np.int64)
 
     def beside(self, lines: Mapping[Words, int] | Iterable[Words]) -> Templates:
         """These templates, with their codes, and after them those of the lines that none of them fits."""
@@ -83,8 +88,52 @@ class Templates:
 
 def words(body: str) -> Words:
     """The first words of a line, plain values masked; a word that the cut runs through is left out."""
-    shown = body if len(body) <= _SHOWN else body[:_SHOWN].rpartition(" ")[0] or body[:_SHOWN]
-    return tuple(_MASK.sub(GAP, shown).split()[:_WORDS])
+    masked = _MASK.sub(GAP, _cut(body)).split()
+    single = [word for last, word in pairwise(["", *masked]) if GAP not in last or GAP not in word]
+    return tuple(single[:_WORDS])
+
+
+def _cut(body: str) -> str:
+    return body if len(body) <= _SHOWN else body[:_SHOWN].rpartition(" ")[0] or body[:_SHOWN]
+
+
+def distinct(bodies: Sequence[str]) -> tuple[Ints, list[Words]]:
+    """Read many bodies: the line that each one is, by its number, and the lines.
+
+    What is masked does not depend on which digits a body holds, only on where: bodies of one shape that agree
+    in the digits that stay are the same line, and one of them is read.
+    """
+    shapes: dict[str, int] = {}
+    shape = np.array([shapes.setdefault(one, len(shapes)) for one in _shaped(bodies)], dtype=np.int64)
+    _, first = np.unique(shape, return_index=True)
+    staying = [_staying(bodies[row]) for row in first.tolist()]
+    numbers: dict[Words, int] = {}
+    plain = [
+        MISSING if places else numbers.setdefault(words(bodies[row]), len(numbers))
+        for row, places in zip(first.tolist(), staying, strict=True)
+    ]
+    codes = np.array(plain, dtype=np.int64)[shape]
+    known: dict[tuple[int, str], int] = {}
+    for row in np.flatnonzero(codes == MISSING).tolist():
+        body, kind = bodies[row], int(shape[row])
+        mark = kind, "".join([body[place] for place in staying[kind]])
+        if mark not in known:
+            known[mark] = numbers.setdefault(words(body), len(numbers))
+        codes[row] = known[mark]
+    return codes, list(numbers)
+
+
+def _shaped(bodies: Sequence[str]) -> list[str]:
+    """The bodies with all digits alike; as one long text, unless that cannot be told apart again."""
+    shaped = "\0".join(bodies).translate(_ANY_DIGIT).split("\0") if bodies else []
+    return shaped if len(shaped) == len(bodies) else [body.translate(_ANY_DIGIT) for body in bodies]
+
+
+def _staying(body: str) -> tuple[int, ...]:
+    """The places of the digits that no mask covers."""
+    shown = _cut(body)
+    masked = {place for mask in _MASK.finditer(shown) for place in range(*mask.span())}
+    return tuple(place for place, sign in enumerate(shown) if sign.isdigit() and place not in masked)
 
 
 def mine(lines: Mapping[Words, int] | Iterable[Words]) -> Templates:

@@ -126,8 +126,9 @@ class View:
         """Who calls whom, as published, as seen, and as attempted."""
         names = self.spans.service.names
         asked = np.flatnonzero(self.outgoing)
-        pairs = np.unique(np.column_stack([self.spans.service.codes[asked], self.peer[asked]]), axis=0)
-        attempted = {(names[a], names[b]) for a, b in pairs if a >= 0}
+        caller, callee = self.spans.service.codes[asked], self.peer[asked]
+        first, _ = grouped(caller, callee)
+        attempted = {(names[caller[row]], names[callee[row]]) for row in first if caller[row] >= 0}
         published = {(a, b) for a, b in self.telemetry.calls}
         return frozenset(published | attempted | calls(self.spans, self.forest.parent))
 

@@ -126,4 +126,5 @@ def test_the_lock_file_names_no_download_host() -> None:
 def test_every_target_of_the_makefile_is_explained() -> None:
     shown = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     targets = {line.split()[1] for line in shown.splitlines()}
-    assert targets == {"help", "setup", "check", "fix", "test", "demo", "bench", "fleet", "lock", "clean"}
+    told = {"help", "setup", "check", "fix", "test", "demo", "bench", "results", "fleet", "lock", "clean"}
+    assert targets == told

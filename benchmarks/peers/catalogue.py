@@ -44,7 +44,14 @@ DOWHY = Environment(
     name="dowhy",
     pythons=("3.11", "3.12", "3.13"),
     alone=(),
-    packages=("dowhy==0.14", "numpy==2.4.6", "pandas==3.1.1", "scipy==1.15.3", "networkx==3.6.1", "pyarrow>=21"),
+    packages=(
+        "dowhy==0.14",
+        "numpy==2.4.6",
+        "pandas==3.1.1",
+        "scipy==1.15.3",
+        "networkx==3.6.1",
+        "pyarrow>=21",
+    ),
 )
 
 
@@ -72,13 +79,25 @@ _ALL = (
     Peer("baro", RCAEVAL, "metrics", "BARO as RCAEval has it"),
     Peer("nsigma", RCAEVAL, "metrics", "the largest standard score of any metric"),
     Peer("mmbaro", RCAEVAL, "metrics and logs or spans", "BARO on metrics, log templates and spans"),
-    Peer("mmnsigma", RCAEVAL, "metrics and logs or spans", "standard scores of metrics, log templates, spans"),
+    Peer(
+        "mmnsigma", RCAEVAL, "metrics and logs or spans", "standard scores of metrics, log templates, spans"
+    ),
     Peer("tracerca", RCAEVAL, "spans", "TraceRCA (IWQoS 2021) as RCAEval has it"),
     Peer("tracerca-known", RCAEVAL, "spans", "the same without operations that quiet time never saw"),
     Peer("microrank", RCAEVAL, "spans", "MicroRank (WWW 2021) as RCAEval has it"),
     Peer("microrank-known", RCAEVAL, "spans", "the same without such operations, on 500 traces a window"),
-    Peer("dowhy", DOWHY, "metrics and a call graph", "anomaly traversal with dowhy's scorer (PetShop's baseline)"),
-    Peer("dowhy-correlation", DOWHY, "metrics and a call graph", "anomalous nodes by correlation with the symptom"),
+    Peer(
+        "dowhy",
+        DOWHY,
+        "metrics and a call graph",
+        "anomaly traversal with dowhy's scorer (PetShop's baseline)",
+    ),
+    Peer(
+        "dowhy-correlation",
+        DOWHY,
+        "metrics and a call graph",
+        "anomalous nodes by correlation with the symptom",
+    ),
 )
 PEERS: Mapping[str, Peer] = {peer.name: peer for peer in _ALL}
 EVERY = "all"

@@ -83,7 +83,9 @@ def _is(python: Path, version: str) -> bool:
     """Whether it runs and is what it is called: a shim may stand for a version that is not there."""
     told = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
-        asked = subprocess.run([str(python), "-c", told], capture_output=True, text=True, check=False, timeout=30)
+        asked = subprocess.run(
+            [str(python), "-c", told], capture_output=True, text=True, check=False, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return asked.returncode == 0 and asked.stdout.strip() == version

@@ -1,7 +1,7 @@
 """A case as published methods are handed it: three Parquet tables and a few words, and no truth.
 
-They split time at one moment and know nothing of a reference from another day. So quiet rows from elsewhere are moved,
-all by the same time, to lie just before what the case has of its own.
+They split time at one moment and know nothing of a reference from another day. So quiet rows from elsewhere
+are moved, all by the same time, to lie just before what the case has of its own.
 """
 
 import json
@@ -46,7 +46,7 @@ def _words(alert: Alert, telemetry: Telemetry) -> dict[str, object]:
 
 
 def _moved(moments: Ints, telemetry: Telemetry) -> Ints:
-    """Move what does not lie in the case's own quiet window, or all if that window is not before the incident."""
+    """Move what lies outside the case's own quiet window; all, if that is not before the incident."""
     split, baseline = nanoseconds(telemetry.window.start), telemetry.baseline
     own: Flags = (moments >= nanoseconds(baseline.start)) & (moments <= nanoseconds(baseline.end))
     own &= moments < split

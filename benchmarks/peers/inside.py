@@ -1,10 +1,12 @@
-"""What runs in a peer's own environment: reads a case, shapes it as a method wants it, answers with its order.
+"""What runs in a peer's own environment: shapes a case as a method wants it, answers with its order.
 
-Started by `running`, never imported by us: it sees the packages of its environment and none of ours. A question is a
-line ``{"method": ..., "case": folder}``, an answer a line ``{"services": [...], "seconds": ..., "problem": ...}``.
-Services are handed to methods under made-up names without underscores, since some of them cut names there.
+Started by `running`, never imported by us: it sees the packages of its environment and none of ours. A
+question is a line ``{"method": ..., "case": folder}``, an answer a line ``{"services": [...], "seconds": ...,
+"problem": ...}``. Services are handed to methods under made-up names without underscores, since some of them
+cut names there.
 """
 
+import hashlib
 import importlib
 import json
 import os
@@ -46,7 +48,7 @@ class Case:
 
     def named(self, column: str) -> str:
         """The service that a column or an operation belongs to."""
-        return list(self._codes)[int(column.split("_")[0][1:])]
+        return list(self._codes)[int(column.split("_", maxsplit=1)[0][1:])]
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the three tables; without rows if there is none."""
@@ -110,9 +112,9 @@ def metric_method(module: str, name: str) -> Callable[[Case], Iterable[str]]:
     """Make a method of one that takes metrics and the time of the fault."""
 
     def rank(case: Case) -> Iterable[str]:
+        metrics = case.metrics.copy()
         method = getattr(importlib.import_module(module), name)
-        ranks = method(case.metrics.copy(), case.split / NS, dataset=DATASET)["ranks"]
-        return map(case.named, ranks)
+        return map(case.named, method(metrics, case.split / NS, dataset=DATASET)["ranks"])
 
     return rank
 
@@ -121,8 +123,9 @@ def trace_method(name: str, spans: Callable[[Case], pd.DataFrame]) -> Callable[[
     """Make a method of one that takes spans and the time of the fault in microseconds."""
 
     def rank(case: Case) -> Iterable[str]:
+        rows = spans(case).copy()
         method = getattr(importlib.import_module("RCAEval.e2e"), name)
-        return map(case.named, method(spans(case).copy(), case.split / 1e3)["ranks"])
+        return map(case.named, method(rows, case.split / 1e3)["ranks"])
 
     return rank
 
@@ -186,19 +189,19 @@ def _span_series(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _wide(case: Case, rows: pd.DataFrame, values: str, how: Any, nothing: float) -> pd.DataFrame:
     wide = rows.pivot_table(index="time", columns="column", values=values, aggfunc=how)
-    wide = wide.reindex(_all_buckets(case)) if np.isnan(nothing) else wide.reindex(_all_buckets(case)).fillna(nothing)
-    return wide.rename_axis(index="time", columns=None).reset_index()
+    filled = wide.reindex(_all_buckets(case)).fillna({} if np.isnan(nothing) else nothing)
+    return filled.rename_axis(index="time", columns=None).reset_index()
 
 
 def anomalous(case: Case) -> tuple[dict[str, float], pd.DataFrame]:
-    """The nodes that are anomalous in the symptom's own metric, by dowhy's median deviation, and the incident's rows.
+    """The nodes that are anomalous in the symptom's own metric, and the incident's rows of it.
 
-    After PetShop's paper (Hardt et al., CLeaR 2024): a node needs ten quiet values; one that never varied is anomalous
-    as soon as it differs; nothing is anomalous unless the symptom's own node is.
+    After PetShop's paper (Hardt et al., CLeaR 2024): a node needs ten quiet values; one that never varied is
+    anomalous as soon as it differs; nothing is anomalous unless the symptom's own node is.
     """
     before, after = _of_signal(case)
     scorer = importlib.import_module("dowhy.gcm.anomaly_scorers").MedianDeviationScorer
-    scores = {node: _scores(before[node], after[node], scorer) for node in after if node in before}
+    scores = {str(node): _scores(before[node], after[node], scorer) for node in after if node in before}
     target = case.words["symptom"]
     rows = [row for row in range(ROW, len(after)) if scores.get(target, {}).get(row)]
     if not rows:
@@ -232,21 +235,25 @@ def _scores(before: Any, after: Any, scorer: Any) -> dict[int, float]:
 
 
 def traversal(case: Case) -> Iterable[str]:
-    """Anomalous nodes that call no anomalous node, by the scores on their best anomalous path from the symptom."""
+    """Anomalous nodes that call no anomalous one, by the scores on their best path from the symptom."""
     networkx = importlib.import_module("networkx")
     scores, _ = anomalous(case)
     calls = networkx.DiGraph([call for call in case.words["calls"] if set(call) <= set(scores)])
     calls.add_nodes_from(scores)
     target, found = case.words["symptom"], {}
-    for node in (node for node in scores if not any(calls.successors(node))):
-        paths = [[target]] if node == target else networkx.all_simple_paths(calls, target, node)
-        found[node] = max((sum(scores[step] for step in path) for path in paths), default=None)
-    reached = [node for node, score in found.items() if score is not None and node != target]
-    return sorted(reached, key=lambda node: -found[node])
+    for node in (node for node in scores if node != target and not any(calls.successors(node))):
+        paths = networkx.all_simple_paths(calls, target, node)
+        found[node] = max((sum(scores[step] for step in path) for path in paths), default=0.0)
+    return sorted((node for node in found if found[node]), key=lambda node: (-found[node], _drawn(node)))
+
+
+def _drawn(node: str) -> str:
+    """A lot for ties that is the same each time and knows no alphabet."""
+    return hashlib.sha256(node.encode()).hexdigest()
 
 
 def correlation(case: Case) -> Iterable[str]:
-    """Anomalous nodes by how little chance would explain their correlation with the symptom in the incident."""
+    """Anomalous nodes by how little chance would explain their correlation with the symptom."""
     pearson = importlib.import_module("scipy.stats").pearsonr
     scores, after = anomalous(case)
     target, found = case.words["symptom"], {}
@@ -281,7 +288,7 @@ def answer(question: dict[str, str]) -> dict[str, Any]:
         seconds = time.perf_counter() - began
     except Exception as error:  # noqa: BLE001  other people's code: whatever it raises counts as a crash
         return {"problem": f"{type(error).__name__}: {error}"[:300]}
-    return {"services": services, "seconds": seconds, "problem": "" if services else "it names nothing"}
+    return {"services": services, "seconds": seconds, "problem": ""}
 
 
 @lru_cache(maxsize=1)

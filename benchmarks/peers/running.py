@@ -16,7 +16,7 @@ from benchmarks.truth import Told
 INSIDE = Path(__file__).with_name("inside.py")
 LIMIT = 60.0
 _START = 120.0
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Answer(Told):

@@ -1,14 +1,17 @@
-"""Nezha's own folders (Yu et al., "Nezha: Interpretable Fine-Grained Root Causes Analysis for Microservices on
-Multi-modal Observability Data", ESEC/FSE 2023; github.com/IntelligentDDS/Nezha)::
+"""Nezha's own folders, as its repository has them.
 
-    rca_data/<date>/<date>-fault_list.json      {hour: [{inject_time, inject_timestamp, inject_pod, inject_type}]}
-    rca_data/<date>/{log,trace}/HH_MM_*.csv     the minutes around each injection, three for each
-    rca_data/<date>/metric/<pod>_metric.csv     one row a minute, all day; front_service.csv for the entrance
-    construct_data/<date>/...                   the same for a fault-free minute of the day
+Yu et al., "Nezha: Interpretable Fine-Grained Root Causes Analysis for Microservices on Multi-Modal
+Observability Data", ESEC/FSE 2023; github.com/IntelligentDDS/Nezha::
 
-A minute file named HH:MM holds the minute that ends some seconds after HH:MM; so the first of the three is mostly
-before the fault. The list tells each moment twice, once as text (UTC), once as a Unix time, and either may be wrong:
-the Unix time counts where both agree within two minutes, else the text. Spans of the source have no status.
+    rca_data/<date>/<date>-fault_list.json  {hour: [{inject_time, inject_timestamp, inject_pod, inject_type}]}
+    rca_data/<date>/{log,trace}/HH_MM_*.csv  the minutes around each injection, three for each
+    rca_data/<date>/metric/<pod>_metric.csv  one row a minute, all day; front_service.csv for the entrance
+    construct_data/<date>/...                the same for a fault-free minute of the day
+
+A minute file named HH:MM holds the minute that ends some seconds after HH:MM; so the first of the three is
+mostly before the fault. The list tells each moment twice, once as text (UTC), once as a Unix time, and either
+may be wrong: the Unix time counts where both agree within two minutes, else the text. Spans of the source
+have no status.
 """
 
 import json
@@ -194,8 +197,8 @@ def _spans(path: Path) -> Iterator[Row]:
 def kind_of(operation: str, service: str, *, root: bool) -> str | None:
     """Whose side of a call a span is, as far as its operation tells; None where it does not.
 
-    A gRPC operation names the service that answers: in another service's pod it is the caller's span. HTTP verbs
-    and SQL are callers' spans too; paths are what servers answer.
+    A gRPC operation names the service that answers: in another service's pod it is the caller's span. HTTP
+    verbs and SQL are callers' spans too; paths are what servers answer.
     """
     if root:
         return "server"

@@ -1,16 +1,19 @@
-"""RCAEval's public folders: RE1, RE2 and RE3 (Pham et al., "RCAEval: A Benchmark for Root Cause Analysis of
-Microservice Systems with Telemetry Data", WWW Companion 2025; Zenodo 14590730, also on Figshare and Hugging Face).
+"""RCAEval's public folders: RE1, RE2 and RE3.
+
+Pham et al., "RCAEval: A Benchmark for Root Cause Analysis of Microservice Systems with Telemetry Data", WWW
+Companion 2025; Zenodo 14590730, also on Figshare and Hugging Face.
 
 A case is a folder with ``inject_time.txt`` (Unix seconds). Three layouts are around::
 
-    RE2-OB/checkoutservice_cpu/1/        the first release: simple_metrics.csv (RE1: data.csv), logs.csv, traces.csv
-    re2ob_checkoutservice_cpu_1/         later: metrics.json, a column's name to [[seconds, value], ...]; logs, traces
-    re2ob_checkoutservice_cpu_1/         on Hugging Face: metrics.parquet, logs.parquet, traces.parquet
+    RE2-OB/checkoutservice_cpu/1/  the first release: simple_metrics.csv (RE1: data.csv), logs.csv, traces.csv
+    re2ob_checkoutservice_cpu_1/   a later one: metrics.json, {column: [[seconds, value], ...]}; logs, traces
+    re2ob_checkoutservice_cpu_1/   on Hugging Face: metrics.parquet, logs.parquet, traces.parquet
 
-Metrics have a column ``<service>_<metric>`` each; spans are timed in microseconds, log records in nanoseconds.
-Windows are the benchmark's own: ten minutes before the injection and ten from it on. The published evaluation hands
-some methods the latency of the true service as the symptom and counts a service's database as the service; neither
-is done here: the alert names the system's entrance, and a hit is the exact name.
+Metrics have a column ``<service>_<metric>`` each; spans are timed in microseconds, log records in
+nanoseconds. Windows are the benchmark's own: ten minutes before the injection and ten from it on. The
+published evaluation hands some methods the latency of the true service as the symptom and counts a service's
+database as the service; neither is done here: the alert names the system's entrance, and a hit is the exact
+name.
 """
 
 import json

@@ -1,7 +1,8 @@
 """What public datasets are made of, put into telemetry tables: wide metrics, spans, log records.
 
-Strangers' files vary. A column that is not there is empty, a row that cannot be placed in time is left out, and
-everything else goes the way of a case of our own: `integrations.cases.case_rows` sorts it into the windows.
+Strangers' files vary. A column that is not there is empty, a row that cannot be placed in time is left out,
+and everything else goes the way of a case of our own: `integrations.cases.case_rows` sorts it into the
+windows.
 """
 
 import csv

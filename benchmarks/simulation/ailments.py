@@ -1,8 +1,9 @@
-"""Faults of services and hosts: slow, failing, dead, starved, leaking, crowded, badly configured or deployed."""
+"""Faults of services and hosts: slow, failing, dead, starved, leaking, badly configured or deployed."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
+from benchmarks.simulation.chance import happens
 from benchmarks.simulation.design import Call, Operation, Role, Service, Way
 from benchmarks.simulation.drawing import ERRORS
 from benchmarks.simulation.faults import (
@@ -22,6 +23,8 @@ from benchmarks.simulation.live import System
 _CROWD = 0.75  # workers in use on average, from which on fewer of them are felt
 
 _OFTEN = 0.5
+_NOTICED = 1.3
+_COMPUTES = 0.0005
 
 
 def slow_code(scene: Scene) -> Plan | None:
@@ -29,7 +32,7 @@ def slow_code(scene: Scene) -> Plan | None:
     service = scene.pick(scene.seen())
     if service is None:
         return None
-    seconds, computing = scene.delay(service), scene.dice.random() < 0.3
+    seconds, computing = scene.delay(service), happens(scene.dice, 0.3)
     act = changed(service, slower(seconds, computing=computing))
     return Plan("slow_code", (Cause(service.name),), act, facts={"seconds": seconds, "cpu": computing})
 
@@ -49,7 +52,7 @@ def dead(scene: Scene) -> Plan | None:
     service = scene.pick(scene.seen())
     if service is None or service.role is Role.DOOR:
         return None
-    deaf, some = scene.dice.random() < 0.3, len(service.hosts) > 1 and scene.dice.random() < 0.5
+    deaf, some = happens(scene.dice, 0.3), len(service.hosts) > 1 and happens(scene.dice, 0.5)
 
     def act(system: System) -> None:
         instances = system.services[service.name].instances
@@ -65,7 +68,7 @@ def dead(scene: Scene) -> Plan | None:
 
 def cpu_hog(scene: Scene) -> Plan | None:
     """Threads inside a service compute without end."""
-    service = scene.pick([each for each in scene.seen() if _cpu(each) > 0.0005])
+    service = scene.pick([each for each in scene.seen() if _cpu(each) > _COMPUTES])
     if service is None:
         return None
     threads = min(max(scene.delay(service) / _cpu(service), 3.0), 80.0) * service.quota
@@ -83,7 +86,7 @@ def _cpu(service: Service) -> float:
 
 def host_cpu(scene: Scene) -> Plan | None:
     """Something foreign on a host computes without end; whoever lives there starves."""
-    felt = [each for each in scene.seen() if _cpu(each) > 0.0005]
+    felt = [each for each in scene.seen() if _cpu(each) > _COMPUTES]
     service = scene.pick(felt)
     if service is None:
         return None
@@ -155,7 +158,9 @@ def connection_config(scene: Scene) -> Plan | None:
         system.redesign(replace(now, connections=now.connections | {call.to: size}))
 
     facts = {"connections": size, "to": call.to}
-    return Plan("connection_config", (Cause(service.name),), act, ("config", "Tune the connections"), facts=facts)
+    return Plan(
+        "connection_config", (Cause(service.name),), act, ("config", "Tune the connections"), facts=facts
+    )
 
 
 def timeout_config(scene: Scene) -> Plan | None:
@@ -185,31 +190,32 @@ def upstream_config(scene: Scene) -> Plan | None:
 
 
 def retry_storm(scene: Scene) -> Plan | None:
-    """A commit makes a caller impatient and stubborn: it gives up early, and asks again at once, many times."""
+    """A commit makes a caller impatient and stubborn: it gives up early, and asks again at once."""
     chosen = scene.pick([each for each in scene.calls() if scene.design.services[each[2].to].spans])
     if chosen is None:
         return None
     service, _, call = chosen
     usual = scene.forecast.held.get((call.to, call.operation), 0.0) + 2 * scene.design.delay
-    stubborn = replace(call, retries=scene.dice.randint(4, 8), backoff=0.001, timeout=usual * 0.9)
+    limit = usual * scene.dice.uniform(0.4, 0.8)
+    stubborn = replace(call, retries=scene.dice.randint(4, 8), backoff=0.001, timeout=limit)
     act = changed(service, calling(call, stubborn))
-    facts = {"retries": stubborn.retries, "to": call.to}
+    facts = {"retries": stubborn.retries, "timeout": limit, "to": call.to}
     return Plan("retry_storm", (Cause(service.name),), act, ("config", "Retry harder"), facts=facts)
 
 
 def bad_deployment(scene: Scene) -> Plan | None:
-    """A new version fails, is slow, or asks for one thing many times; on some instances or on all."""
+    """A new version fails, is slow, or asks for one thing again and again; on some instances or all."""
     service = scene.pick(scene.seen())
     if service is None:
         return None
     new, what = version(scene.dice), scene.dice.choice(("errors", "slow", "repeats"))
-    change = slower(scene.delay(service), computing=scene.dice.random() < 0.5)
+    change = slower(scene.delay(service), computing=happens(scene.dice, 0.5))
     if what == "errors":
         change = failing(scene.dice.uniform(0.3, 0.95), scene.dice.choice(ERRORS))
     elif what == "repeats" and any(operation.calls for operation in service.operations):
         times = scene.dice.randint(5, 12)
         change = _repeats(times)
-    some = len(service.hosts) > 1 and scene.dice.random() < 0.3
+    some = len(service.hosts) > 1 and happens(scene.dice, 0.3)
 
     def act(system: System) -> None:
         running = system.services[service.name]
@@ -249,6 +255,10 @@ def cache_cold(scene: Scene) -> Plan | None:
     if chosen is None:
         return None
     cache, _ = chosen
+    cold = replace(cache, hits=0.0)
+    forgetful = Scene(replace(scene.design, services=scene.design.services | {cache.name: cold}), scene.dice)
+    if forgetful.usual < _NOTICED * scene.usual:
+        return None
     act = changed(cache, same, hits=scene.dice.uniform(0.0, 0.1))
     return Plan("cache_cold", (Cause(cache.name),), act, facts={"hits_before": cache.hits})
 
@@ -292,7 +302,7 @@ def unmeasured_slow(scene: Scene) -> Plan | None:
 
 
 def silent(scene: Scene) -> Plan | None:
-    """Nothing is slow and nothing fails, but a branch is not taken, a line not written, an exception swallowed."""
+    """Nothing is slow and nothing fails, but a branch is not taken, a line missing, an error swallowed."""
     logging = [each for each in scene.seen() if each.logs and each.role is not Role.BALANCER]
     what = scene.dice.choice(("statement", "branch", "swallowed"))
     if what == "branch":
@@ -323,4 +333,3 @@ def _untaken(operation: Operation) -> Operation:
 def _swallowed(operation: Operation) -> Operation:
     lines = (*operation.lines, f"{operation.error}: ignored while {operation.name} of {{id}}, going on")
     return replace(operation, lines=lines)
-

@@ -1,4 +1,4 @@
-"""One incident from a seed and a number: draw a system, let it run, break it, wait for the alarm, cut the telemetry.
+"""One incident from a seed and a number: a system is drawn, runs, is broken, alarms, and tells what it saw.
 
 Everything that is drawn comes from dice named by seed, number, attempt and purpose, so that a case never
 depends on which others were made. A fault that nobody at the doors would notice is no incident: then another
@@ -6,7 +6,6 @@ system is drawn, with the same kind of fault.
 """
 
 import json
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from benchmarks.simulation.chance import between
 from benchmarks.simulation.conventions import Conventions, Shown, draw_conventions
 from benchmarks.simulation.design import Design, Role
 from benchmarks.simulation.drawing import draw_design
@@ -32,14 +32,17 @@ from integrations.cases import CaseRows, case_rows
 SIZES = (5, 60)
 _EPOCH = 1_790_000_000
 _WARM_UP = 20.0
-_QUIET = (120.0, 900.0)
-_PATIENCE = 120.0
-_INCIDENT = (30.0, 180.0)
-_SPANS = (3_000, 20_000)
+_QUIET = (120.0, 800.0)
+_PATIENCE = 100.0
+_INCIDENT = (40.0, 150.0)
+_LONGEST = 180.0
+_SPANS = (5_000, 26_000)
 _MOST_CALLS = 12_000
 _A_CALL = {Shown.BOTH: 1.8, Shown.INNER: 2.7, Shown.SERVER: 0.95}
-_DRAWS, _ATTEMPTS = 60, 12
+_DRAWS, _ATTEMPTS = 60, 20
 _GAP = 5.0
+_INTERVALS = (1, 5, 10, 15, 30, 60)
+_MOST_READINGS = 8_000
 
 
 @dataclass(frozen=True)
@@ -96,20 +99,34 @@ def _set(casting: _Casting, kind: str) -> _Stage | None:
     """Draw systems until one can have this fault."""
     dice = casting.dice("system")
     for _ in range(_DRAWS):
-        quiet = math.exp(dice.uniform(*map(math.log, _QUIET)))
+        quiet = between(dice, *_QUIET)
         low, high = casting.sizes
-        size = round(math.exp(dice.uniform(math.log(low), math.log(high))))
+        size = round(between(dice, low, high))
         conventions = draw_conventions(dice, 0)
-        wanted = math.exp(dice.uniform(*map(math.log, _SPANS))) * max(1.0, size / 100)
-        calls = min(wanted / _A_CALL[conventions.shown] / conventions.sampling, _MOST_CALLS * max(1.0, size / 100))
+        wanted = between(dice, *_SPANS) * max(1.0, size / 100)
+        calls = min(
+            wanted / _A_CALL[conventions.shown] / conventions.sampling, _MOST_CALLS * max(1.0, size / 100)
+        )
         design = draw_design(dice, size, calls / (quiet + 90.0))
-        conventions = replace(draw_conventions(dice, len(design.cores)), shown=conventions.shown, sampling=conventions.sampling)
+        conventions = replace(
+            draw_conventions(dice, len(design.cores)),
+            shown=conventions.shown,
+            sampling=conventions.sampling,
+            interval=_affordable(conventions.interval, design, quiet),
+        )
         if kind == "silent":
             conventions = replace(conventions, logs=True, traces=True)
         plan = KINDS[kind](Scene(design, dice))
         if plan is not None:
             return _Stage(_system(casting, design, conventions), conventions, plan, quiet, [])
     return None
+
+
+def _affordable(interval: int, design: Design, quiet: float) -> int:
+    """An interval at which so many instances can be read: large systems are read less often."""
+    instances = sum(len(service.hosts) for service in design.services.values())
+    allowed = [each for each in _INTERVALS if each >= interval and instances * quiet / each <= _MOST_READINGS]
+    return allowed[0] if allowed else _INTERVALS[-1]
 
 
 def _system(casting: _Casting, design: Design, conventions: Conventions) -> System:
@@ -132,8 +149,8 @@ def _played(casting: _Casting, stage: _Stage) -> Simulated | None:
     alarm = _felt(system, monitor, broken) if stage.plan.felt else _unfelt(stage, monitor, broken, dice)
     if alarm is None:
         return None
-    end = min(max(alarm.raised + dice.uniform(5.0, 60.0), alarm.onset + _INCIDENT[0]), alarm.onset + _INCIDENT[1])
-    end = max(end, alarm.raised)
+    wanted = max(alarm.raised + dice.uniform(5.0, 40.0), alarm.onset + dice.uniform(*_INCIDENT))
+    end = max(min(wanted, alarm.onset + _LONGEST), alarm.raised)
     system.env.run(until=end)
     return _cut(casting, stage, alarm, (broken, end), changes)
 
@@ -229,14 +246,14 @@ def _cut(
 def _tables(stage: _Stage) -> ArrowBatch:
     recorder, conventions = stage.system.recorder, stage.conventions
     logs = recorder.logs if conventions.logs else []
-    return ArrowBatch(
-        _table(TRACES, recorder.spans), _table(METRICS, stage.metrics), _table(LOGS, logs)
-    )
+    return ArrowBatch(_table(TRACES, recorder.spans), _table(METRICS, stage.metrics), _table(LOGS, logs))
 
 
 def _table(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema
+    )
 
 
 def _published(stage: _Stage) -> tuple[tuple[str, str], ...]:
@@ -257,7 +274,9 @@ def _truth(casting: _Casting, stage: _Stage, alarm: Alarm, broken: float, name: 
     for cause in plan.causes:
         running = system.services.get(cause.service)
         pod = running.instances[cause.pod].place.instance if running and cause.pod is not None else None
-        causes.append({"service": cause.service, "pod": pod, "fault": plan.kind, "indicator": None, "role": cause.role})
+        causes.append(
+            {"service": cause.service, "pod": pod, "fault": plan.kind, "indicator": None, "role": cause.role}
+        )
     notes = {
         "case": name,
         "since_unix": round(system.recorder.epoch + broken, 3),

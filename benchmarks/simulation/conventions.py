@@ -8,6 +8,8 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
+from benchmarks.simulation.chance import happens
+
 
 class Shown(StrEnum):
     """Which spans a request leaves."""
@@ -83,27 +85,27 @@ def draw_conventions(dice: random.Random, hosts: int) -> Conventions:
         naming=dice.choices(list(Naming), (0.45, 0.25, 0.2, 0.1))[0],
         lines=dice.choice(list(Lines)),
         gauges=dice.choice(list(Gauges)),
-        kinds=dice.random() < 0.93 or shown is Shown.SERVER,
-        attributes=dice.random() < 0.8,
-        instances=dice.random() < 0.85,
-        line_in_span=dice.random() < 0.6,
-        line_span=dice.random() < 0.4,
-        connect_in_span=dice.random() < 0.5,
+        kinds=happens(dice, 0.93) or shown is Shown.SERVER,
+        attributes=happens(dice, 0.8),
+        instances=happens(dice, 0.85),
+        line_in_span=happens(dice, 0.6),
+        line_span=happens(dice, 0.4),
+        connect_in_span=happens(dice, 0.5),
         traces=traces,
         metrics=metrics,
         logs=logs,
-        sampling=1.0 if dice.random() < 0.75 else dice.uniform(0.15, 0.7),
-        lost=0.0 if dice.random() < 0.75 else dice.uniform(0.001, 0.03),
+        sampling=1.0 if happens(dice, 0.75) else dice.uniform(0.15, 0.7),
+        lost=0.0 if happens(dice, 0.75) else dice.uniform(0.001, 0.03),
         skews=_skews(dice, hosts),
-        log_traces=dice.random() < 0.75,
-        severity=dice.random() < 0.85,
+        log_traces=happens(dice, 0.75),
+        severity=happens(dice, 0.85),
         interval=dice.choice((1, 5, 5, 10, 10, 15, 30)),
-        rates=not traces or dice.random() < 0.4,
-        edges=not traces or dice.random() < 0.25,
-        hosts=dice.random() < 0.5,
-        graph=not traces or dice.random() < 0.2,
-        changes=dice.random() < 0.85,
-        onset=dice.random() < 0.8,
+        rates=not traces or happens(dice, 0.4),
+        edges=not traces or happens(dice, 0.25),
+        hosts=happens(dice, 0.5),
+        graph=not traces or happens(dice, 0.2),
+        changes=happens(dice, 0.85),
+        onset=happens(dice, 0.8),
     )
 
 
@@ -117,4 +119,4 @@ def _present(dice: random.Random) -> tuple[bool, bool, bool]:
 def _skews(dice: random.Random, hosts: int) -> tuple[float, ...]:
     """Clocks: usually right, on some systems a little off, on some a lot."""
     worst = dice.choices((0.0, 0.004, 0.3, 3.0), (0.6, 0.25, 0.1, 0.05))[0]
-    return tuple(dice.uniform(-worst, worst) if dice.random() < 0.5 else 0.0 for _ in range(hosts))
+    return tuple(dice.uniform(-worst, worst) if happens(dice, 0.5) else 0.0 for _ in range(hosts))

@@ -35,7 +35,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Work:
-    """Time that a request needs: on a processor, and waiting for devices; ``spread`` is the sigma of its log."""
+    """Time that a request needs: on a processor and waiting; ``spread`` is the sigma of its log."""
 
     cpu: float = 0.0
     wait: float = 0.0
@@ -95,7 +95,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Service:
-    """A service. ``workers`` are an instance's (None: as many as come); ``queue`` is how many may wait for one.
+    """A service. ``workers`` are an instance's (None: any number); ``queue`` is how many may wait for one.
 
     ``quota`` is how many cores one instance may use; ``connections`` is how many calls to another service an
     instance can have open at once. ``hits`` is how often a cache knows the answer.
@@ -128,7 +128,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Customers at one door; with ``thinking`` they are so many people who wait for answers, else a stream."""
+    """Customers at one door; ``people`` is how many they are; if 0, they are a stream without end."""
 
     service: str
     operation: str

@@ -10,6 +10,7 @@ import math
 import random
 from dataclasses import dataclass, field, replace
 
+from benchmarks.simulation.chance import happens
 from benchmarks.simulation.design import (
     Agent,
     Arrivals,
@@ -23,14 +24,19 @@ from benchmarks.simulation.design import (
 )
 from benchmarks.simulation.forecast import calls_of, forecast
 
-WORDS = """amber aspen basil beryl birch bramble cedar clover cobalt coral cypress dahlia delta ember fern fjord
-flint garnet ginger harbor hazel heron indigo iris ivory jade jasper juniper kestrel lagoon larch lilac linden
-lotus maple marble meadow nectar nettle oak ochre olive onyx opal orchid osprey pebble pine poplar quartz raven
-reed ridge robin rowan saffron sage sierra slate sorrel sparrow spruce summit tamarind teal thistle tundra umber
-velvet violet walnut willow wren yarrow zephyr""".split()
-VERBS = """accept arrange collect compare compose count deliver describe examine explain fetch find gather hold
-inspect keep list match measure merge note offer pick prepare present rank read record release render resolve
-review select settle sort store suggest tally track weigh""".split()
+_WORDS = """
+amber aspen basil beryl birch bramble cedar clover cobalt coral cypress dahlia delta ember fern fjord flint
+garnet ginger harbor hazel heron indigo iris ivory jade jasper juniper kestrel lagoon larch lilac linden
+lotus maple marble meadow nectar nettle oak ochre olive onyx opal orchid osprey pebble pine poplar quartz
+raven reed ridge robin rowan saffron sage sierra slate sorrel sparrow spruce summit tamarind teal thistle
+tundra umber velvet violet walnut willow wren yarrow zephyr
+"""
+_VERBS = """
+accept arrange collect compare compose count deliver describe examine explain fetch find gather hold inspect
+keep list match measure merge note offer pick prepare present rank read record release render resolve review
+select settle sort store suggest tally track weigh
+"""
+WORDS, VERBS = _WORDS.split(), _VERBS.split()
 LINES = (
     "{verb}: looking up item {{id}}",
     "{verb}: found {{n}} entries for customer {{id}}",
@@ -39,7 +45,7 @@ LINES = (
     "{verb}: wrote entry {{id}}",
 )
 ERRORS = ("ValueError", "StorageUnavailable", "LockTimeout", "QuotaExceeded", "KeyError", "DiskFull")
-_LEAST_AGENTS = 8
+_LEAST_AGENTS, _ONE_DOOR = 8, 12
 _MOST_VISITS = 22.0
 
 
@@ -90,15 +96,15 @@ def _names(dice: random.Random, size: int) -> list[str]:
 
 def _roles(dice: random.Random, size: int) -> list[Role]:
     """The roles in the order of calls: doors, balancers, ordinary ones, workers, agents, then leaves."""
-    doors = 1 if size < 12 else dice.randint(1, min(3 + size // 100, 12))
+    doors = 1 if size < _ONE_DOOR else dice.randint(1, min(3 + size // 100, 12))
     leaves = [Role.STORE] * max(1, round(size * dice.uniform(0.1, 0.25)))
     leaves += [Role.CACHE] * dice.choice((0, max(1, size // 20)))
     leaves += [Role.EXTERNAL] * dice.choice((0, 1, max(1, size // 25)))
     agents = []
-    if size >= _LEAST_AGENTS and dice.random() < 0.3:
+    if size >= _LEAST_AGENTS and happens(dice, 0.3):
         agents = [Role.AGENT] * dice.randint(1, 2) + [Role.TOOL] * dice.randint(1, 3) + [Role.MODEL]
     workers = [Role.WORKER] * dice.choice((0, 0, max(1, size // 15)))
-    balancers = [Role.BALANCER] * (dice.random() < 0.25)
+    balancers = [Role.BALANCER] * (happens(dice, 0.25))
     front = [Role.DOOR] * doors + balancers
     room = max(size - len(front) - 1, 0)
     behind = (workers + agents + leaves)[-room:] if room else []
@@ -109,7 +115,9 @@ def _service(sketch: _Sketch, name: str, role: Role) -> Service:
     """One service; those behind it are there already."""
     dice = sketch.dice
     leaf = role in (Role.STORE, Role.CACHE, Role.EXTERNAL, Role.MODEL)
-    verbs = dice.sample(VERBS, 1 if role in (Role.BALANCER, Role.AGENT) else dice.choices((1, 2, 3), (5, 4, 1))[0])
+    verbs = dice.sample(
+        VERBS, 1 if role in (Role.BALANCER, Role.AGENT) else dice.choices((1, 2, 3), (5, 4, 1))[0]
+    )
     if role is Role.CACHE:
         verbs = ["entries"]
     copies = dice.choices((1, 2, 3), (0.6, 0.25, 0.15))[0] if not leaf else 1
@@ -123,7 +131,7 @@ def _service(sketch: _Sketch, name: str, role: Role) -> Service:
         memory_limit=dice.choice((512e6, 768e6, 1024e6)),
         hits=dice.uniform(0.75, 0.97),
         version=f"{dice.getrandbits(40):010x}",
-        spans=seen and dice.random() < 0.97,
+        spans=seen and happens(dice, 0.97),
         metrics=role is not Role.EXTERNAL and dice.random() < (0.95 if seen else 0.4),
         logs=seen and dice.random() < sketch.logs,
     )
@@ -139,7 +147,7 @@ def _operation(sketch: _Sketch, role: Role, verb: str) -> Operation:
         before=work,
         after=replace(work, cpu=work.cpu * 0.3, wait=0.0) if role in (Role.ORDINARY, Role.DOOR) else Work(),
         calls=_calls(sketch, role),
-        failure=dice.uniform(0.0005, 0.01) if dice.random() < 0.1 else 0.0,
+        failure=dice.uniform(0.0005, 0.01) if happens(dice, 0.1) else 0.0,
         error=dice.choice(ERRORS),
         lines=tuple(lines),
         agent=agent,
@@ -160,7 +168,7 @@ def _work(dice: random.Random, role: Role, scale: float) -> Work:
     cpu, wait = ranges.get(role, ((1, 14), (0, 18)))
     thinking = scale if role is not Role.MODEL else 1.0
     milliseconds = 0.001 * thinking
-    waits = dice.uniform(*wait) * milliseconds if dice.random() < 0.6 or wait[0] else 0.0
+    waits = dice.uniform(*wait) * milliseconds if happens(dice, 0.6) or wait[0] else 0.0
     return Work(dice.uniform(*cpu) * milliseconds, waits, dice.uniform(0.25, 0.8))
 
 
@@ -188,7 +196,13 @@ def _agent(sketch: _Sketch) -> Agent | None:
 def _calls(sketch: _Sketch, role: Role) -> tuple[Call, ...]:
     """Whom an operation calls: services not called by anybody yet come first."""
     dice = sketch.dice
-    many = {Role.DOOR: (1, 4), Role.BALANCER: (1, 1), Role.ORDINARY: (1, 3), Role.WORKER: (0, 2), Role.TOOL: (0, 2)}
+    many = {
+        Role.DOOR: (1, 4),
+        Role.BALANCER: (1, 1),
+        Role.ORDINARY: (1, 3),
+        Role.WORKER: (0, 2),
+        Role.TOOL: (0, 2),
+    }
     if role not in many:
         return ()
     callable_roles = set(Role) - {Role.MODEL, Role.TOOL, Role.DOOR, Role.CACHE}
@@ -212,15 +226,15 @@ def _to(sketch: _Sketch, callee: Service) -> Call:
     if callee.role is Role.WORKER:
         way = dice.choice((Way.QUEUE, Way.QUEUE_REPLY))
     caches = _behind(sketch, Role.CACHE)
-    cached = dice.choice(caches).name if caches and callee.role is Role.STORE and dice.random() < 0.5 else ""
+    cached = dice.choice(caches).name if caches and callee.role is Role.STORE and happens(dice, 0.5) else ""
     return Call(
         to=callee.name,
         operation=dice.choice(callee.operations).name,
-        chance=1.0 if dice.random() < 0.65 else dice.uniform(0.2, 0.9),
+        chance=1.0 if happens(dice, 0.65) else dice.uniform(0.2, 0.9),
         times=dice.choices((1, 2, 3), (0.9, 0.07, 0.03))[0],
-        together=dice.random() < 0.25,
+        together=happens(dice, 0.25),
         retries=dice.choices((0, 1, 2), (0.65, 0.2, 0.15))[0] if way is Way.DIRECT else 0,
-        needed=dice.random() < 0.85,
+        needed=happens(dice, 0.85),
         way=way,
         cached_by=cached,
     )
@@ -246,7 +260,7 @@ def _rarer(service: Service) -> Service:
 def _loaded(dice: random.Random, design: Design, rate: float) -> Design:
     """The same system with as many customers as make so many calls a second."""
     customers = rate / max(sum(forecast(design).rates.values()), 1.0)
-    closed = dice.random() < 0.2
+    closed = happens(dice, 0.2)
     arrivals = []
     for each in design.arrivals:
         mine = max(each.rate * customers, 0.02)
@@ -263,9 +277,11 @@ def _sized(dice: random.Random, design: Design) -> Design:
         copies = len(service.hosts)
         demand = seen.demand(service) / copies
         workers = math.ceil(demand * dice.uniform(2.5, 5.0)) + dice.randint(2, 5)
-        limited = service.role in (Role.WORKER, Role.STORE) or dice.random() < 0.7
+        limited = service.role in (Role.WORKER, Role.STORE) or happens(dice, 0.7)
         services[name] = replace(
-            service.with_operations(*(_deadlines(dice, design, seen.held, each) for each in service.operations)),
+            service.with_operations(
+                *(_deadlines(dice, design, seen.held, each) for each in service.operations)
+            ),
             workers=workers if limited else None,
             queue=workers * dice.choice((4, 10, 30)),
             quota=float(dice.choice((1, 1, 2))),
@@ -278,14 +294,16 @@ def _deadlines(
     dice: random.Random, design: Design, held: dict[tuple[str, str], float], operation: Operation
 ) -> Operation:
     def limited(call: Call, *, always: bool = False) -> Call:
-        if not always and dice.random() < 0.4:
+        if not always and happens(dice, 0.4):
             return call
         usual = held.get((call.to, call.operation), 0.0) + 2 * design.delay
         return replace(call, timeout=max(usual * dice.uniform(6.0, 15.0), 0.15))
 
     agent = operation.agent
     if agent is not None:
-        agent = replace(agent, model=limited(agent.model, always=True), tools=tuple(map(limited, agent.tools)))
+        agent = replace(
+            agent, model=limited(agent.model, always=True), tools=tuple(map(limited, agent.tools))
+        )
     return replace(operation, calls=tuple(map(limited, operation.calls)), agent=agent)
 
 
@@ -298,7 +316,7 @@ def _connections(dice: random.Random, design: Design, service: Service, demand: 
             if design.services[call.to].role in (Role.STORE, Role.EXTERNAL)
         }
     )
-    return {name: math.ceil(demand * 2.5) + dice.randint(2, 6) for name in stores if dice.random() < 0.6}
+    return {name: math.ceil(demand * 2.5) + dice.randint(2, 6) for name in stores if happens(dice, 0.6)}
 
 
 def _cores(dice: random.Random, design: Design, rates: dict[tuple[str, str], float]) -> tuple[float, ...]:
@@ -306,8 +324,9 @@ def _cores(dice: random.Random, design: Design, rates: dict[tuple[str, str], flo
     needs = [0.0] * len(design.cores)
     for service in design.services.values():
         for operation in service.operations:
-            cpu = rates.get((service.name, operation.name), 0.0) * (operation.before.cpu + operation.after.cpu)
+            cpu = rates.get((service.name, operation.name), 0.0) * (
+                operation.before.cpu + operation.after.cpu
+            )
             for host in service.hosts:
                 needs[host] += cpu / len(service.hosts)
     return tuple(float(max(2, math.ceil(need / dice.uniform(0.2, 0.45)))) for need in needs)
-

@@ -1,7 +1,7 @@
 """What can go wrong: each kind makes a plan from a system's design, or says that it cannot here.
 
-A plan is drawn so that it can be felt at a door, by what the design forecasts, and then only changes what such
-a fault would change: a setting, the code in force, a process, a link. What follows, follows.
+A plan is drawn so that it can be felt at a door, by what the design forecasts, and then only changes what
+such a fault would change: a setting, the code in force, a process, a link. What follows, follows.
 """
 
 import random
@@ -21,7 +21,7 @@ _VISITS = 0.12  # requests a second, below which an incident holds too few of th
 
 @dataclass(frozen=True)
 class Cause:
-    """Something that is truly to blame; ``role`` says what it is to the fault, ``pod`` numbers an instance."""
+    """Something that is truly to blame; ``role`` is its part in the fault, ``pod`` numbers an instance."""
 
     service: str
     role: str = "cause"
@@ -30,7 +30,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to happen: ``act`` does it; ``change`` is (kind of change, title) if somebody changed something."""
+    """What will happen: ``act`` does it; ``change`` is kind and title of what somebody changed, if so."""
 
     kind: str
     causes: tuple[Cause, ...]

@@ -1,8 +1,8 @@
 """What goes on in a system by itself: customers come, load drifts, jobs run by the clock, collectors pause.
 
-Customers are a Poisson stream whose rate drifts like a day does, only faster, or so many people who ask again
-when they have been answered: slow systems see fewer requests of the latter (Schroeder, Wierman, Harchol-Balter,
-"Open versus closed", NSDI 2006).
+Customers are a Poisson stream whose rate drifts like a day does, only faster, or so many people who ask
+again when they have been answered: slow systems see fewer requests of the latter (Schroeder, Wierman,
+Harchol-Balter, "Open versus closed", NSDI 2006).
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Any
 
 from simpy import Event
 
+from benchmarks.simulation.chance import happens
 from benchmarks.simulation.design import Arrivals
 from benchmarks.simulation.live import Instance, System
 from benchmarks.simulation.running import customer
@@ -32,9 +33,9 @@ def live(system: System) -> None:
             crowd(system, arrivals, arrivals.people)
         else:
             system.env.process(_stream(system, arrivals, (period, phase)))
-    if system.dice.random() < 0.3:
+    if happens(system.dice, 0.3):
         system.env.process(_job(system))
-    if system.dice.random() < 0.5:
+    if happens(system.dice, 0.5):
         system.env.process(_heartbeats(system))
 
 

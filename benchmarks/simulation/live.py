@@ -20,7 +20,7 @@ _ENDLESS = 1_000_000
 
 @dataclass
 class Counted:
-    """What one instance saw since metrics were last read: seconds of each answer, errors, seconds of calls."""
+    """What one instance saw since metrics were last read: seconds of answers, errors, seconds of calls."""
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0
@@ -97,7 +97,9 @@ class Running:
 class System:
     """All of it: services, hosts, the network, and who writes things down."""
 
-    def __init__(self, design: Design, conventions: Conventions, recorder: Recorder, dice: random.Random) -> None:
+    def __init__(
+        self, design: Design, conventions: Conventions, recorder: Recorder, dice: random.Random
+    ) -> None:
         self.env = Environment()
         self.design = design
         self.conventions = conventions
@@ -114,7 +116,11 @@ class System:
         queue = design.queue if topic is None else _ENDLESS
         for number, at in enumerate(design.hosts):
             skews = self.conventions.skews
-            name = f"{design.name}-{self.dice.getrandbits(32):08x}-{number}" if self.conventions.instances else None
+            name = (
+                f"{design.name}-{self.dice.getrandbits(32):08x}-{number}"
+                if self.conventions.instances
+                else None
+            )
             host = self.hosts[at]
             running.instances.append(
                 Instance(

@@ -54,7 +54,9 @@ class Monitor:
         for fare in fares:
             if since <= fare.came <= until:
                 quiet.setdefault(fare.door, []).append(fare)
-        self._usual = {door: _learn(mine, until - since) for door, mine in quiet.items() if len(mine) >= _ENOUGH}
+        self._usual = {
+            door: _learn(mine, until - since) for door, mine in quiet.items() if len(mine) >= _ENOUGH
+        }
 
     def look(self, now: float) -> Alarm | None:
         """The loudest alarm there is reason for now."""
@@ -109,6 +111,8 @@ def _scores(mine: Sequence[Fare], usual: _Usual) -> list[tuple[Signal, float, st
     worse, slower = float(failed.mean()) - usual.failed, float(slow.mean())
     if worse > _FAILED_MORE:
         signal: Signal = "availability" if failed.mean() > _DOWN else "errors"
+        if sum(fare.judged_wrong for fare in mine) > failed.sum() / 2:
+            signal = "task_failure"
         score = worse * n / np.sqrt(n * usual.failed * (1 - usual.failed) + 0.5)
         scores.append((signal, float(score), f"failed {failed.mean():.0%} of {n} requests"))
     if slower > _SLOWER_SHARE:

@@ -21,6 +21,7 @@ from benchmarks.simulation.ailments import (
     unmeasured_slow,
     upstream_config,
 )
+from benchmarks.simulation.chance import happens
 from benchmarks.simulation.design import Agent, Operation, Role, Service
 from benchmarks.simulation.faults import Cause, Plan, Scene, changed, failing, slower
 from benchmarks.simulation.life import crowd
@@ -47,7 +48,7 @@ def network_service(scene: Scene) -> Plan | None:
     service = scene.pick([each for each in scene.seen() if each.role is not Role.DOOR])
     if service is None:
         return None
-    seconds, out = scene.delay(service), scene.dice.random() < 0.5
+    seconds, out = scene.delay(service), happens(scene.dice, 0.5)
 
     def act(system: System) -> None:
         key = (service.name, "*") if out else ("*", service.name)
@@ -111,7 +112,9 @@ def model_change(scene: Scene) -> Plan | None:
     return _of_agent(scene, "model_change", worse, ("config", "Use another model"))
 
 
-def _of_agent(scene: Scene, kind: str, worse: Callable[[Agent], Agent], change: tuple[str, str]) -> Plan | None:
+def _of_agent(
+    scene: Scene, kind: str, worse: Callable[[Agent], Agent], change: tuple[str, str]
+) -> Plan | None:
     service = scene.pick(scene.felt(Role.AGENT))
     if service is None:
         return None
@@ -127,7 +130,7 @@ def tool_failing(scene: Scene) -> Plan | None:
     service = scene.pick(_tools(scene))
     if service is None:
         return None
-    share, slow = scene.dice.uniform(0.6, 1.0), scene.dice.random() < 0.3
+    share, slow = scene.dice.uniform(0.6, 1.0), happens(scene.dice, 0.3)
     act = changed(service, failing(share, "ToolError"))
     if slow:
         act = changed(service, slower(scene.delay(service), computing=False))

@@ -17,7 +17,7 @@ _TINY = 1e-12
 
 @dataclass
 class Process:
-    """One process on a host; ``hogs`` are threads that compute without end, a paused one runs nothing else."""
+    """One process on a host; ``hogs`` are threads that compute without end; paused, it runs nothing else."""
 
     quota: float
     hogs: float = 0.0
@@ -100,7 +100,7 @@ class Host:
     def _wake(self) -> None:
         """See to it that the next job to finish is noticed."""
         due = min((self._ends(process) for process in self._active), default=_NEVER)
-        if due == self._due or due == _NEVER:
+        if due in (self._due, _NEVER):
             self._due = due
             return
         self._due, self._turn = due, self._turn + 1

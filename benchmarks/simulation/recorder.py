@@ -17,7 +17,7 @@ _NS = 1_000_000_000
 
 
 class Reply(NamedTuple):
-    """What comes back from a call: whether it went well, its HTTP status (0: none came), the type of error."""
+    """What comes back from a call: whether it is good, its HTTP status (0: none came), the type of error."""
 
     ok: bool = True
     code: int = 200
@@ -46,20 +46,28 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span in the making: who shows it, its own id and its parent's, and when it began."""
+    """A span in the making: its own id and its parent's, when it began, for which request and where."""
 
     id: int
     parent: int
     began: float
+    request: Request
+    place: Place
 
 
 class Fare(NamedTuple):
-    """How a customer's request went: door, when it came, how long it took, whether it was answered well."""
+    """How a customer's request went: where and when it came, how long it took, how it ended."""
 
     door: str
     came: float
     seconds: float
-    ok: bool
+    answered: bool
+    judged_wrong: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the customer is content with the answer."""
+        return self.answered and not self.judged_wrong
 
 
 @dataclass
@@ -72,6 +80,7 @@ class Recorder:
     spans: list[tuple[Any, ...]] = field(default_factory=list)
     logs: list[tuple[Any, ...]] = field(default_factory=list)
     fares: list[Fare] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
     _known: dict[Any, str] = field(default_factory=dict)
 
     def request(self) -> Request:
@@ -79,21 +88,20 @@ class Recorder:
         sampled = self.conventions.traces and self.dice.random() < self.conventions.sampling
         return Request(f"{self.dice.getrandbits(128):032x}", sampled)
 
-    def begin(self, parent: int, now: float) -> Span:
+    def begin(self, parent: int, now: float, request: Request, place: Place) -> Span:
         """Begin a span."""
-        return Span(self.dice.getrandbits(64) or 1, parent, now)
+        return Span(self.dice.getrandbits(64) or 1, parent, now, request, place)
 
     def end(
         self,
         span: Span,
-        request: Request,
-        place: Place,
         named: tuple[str, str],
         now: float,
         reply: Reply = GOOD,
         told: str | None = None,
     ) -> None:
         """Hand a span over; ``named`` is its operation and kind, ``told`` its attributes as JSON."""
+        request, place = span.request, span.place
         if not request.sampled or (self.conventions.lost and self.dice.random() < self.conventions.lost):
             return
         operation, kind = named

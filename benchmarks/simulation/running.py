@@ -5,15 +5,15 @@ requests hold its workers, a retry is a second request, and who gives up leaves 
 """
 
 from collections.abc import Generator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from simpy import Event
 
-from benchmarks.simulation.design import Call, Operation, Way, Work
+from benchmarks.simulation.design import Agent, Call, Operation, Way, Work
 from benchmarks.simulation.live import Instance, Running, System
 from benchmarks.simulation.naming import client_facts, client_name, server_facts, server_name
-from benchmarks.simulation.recorder import GOOD, Fare, Reply, Request, Span
+from benchmarks.simulation.recorder import GOOD, Fare, Place, Reply, Request, Span
 
 Steps = Generator[Event, Any, Reply]
 Pauses = Generator[Event, Any, None]
@@ -29,6 +29,52 @@ NO_ROUTE = Reply(ok=False, code=0, error="ConnectTimeout")
 _KEPT_OPEN = 30.0
 _REFUSING = 0.002
 _FINAL = frozenset({"404", "NameResolutionError"})
+_PASSED_ON = frozenset({500, 404})
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where a request is just now: the instance that works on it, and the span that is around that work."""
+
+    system: System
+    instance: Instance
+    request: Request
+    span: int = 0
+
+    def below(self, span: int) -> Self:
+        """The same, inside of another span."""
+        return replace(self, span=span)
+
+    def begin(self) -> Span:
+        """Begin a span inside of the one that is around."""
+        return self.system.recorder.begin(self.span, self.system.env.now, self.request, self.place)
+
+    def log(self, severity: str, body: str, span: int = 0) -> None:
+        """Write a line, if this service writes any."""
+        if self.instance.service.design.logs:
+            said, now = (severity, body), self.system.env.now
+            self.system.recorder.log(self.place, now, said, self.request, span or self.span)
+
+    @property
+    def place(self) -> Place:
+        """Where records say that they come from."""
+        return self.instance.place
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call on its way; ``size`` is how large what is asked for is, against what is usual."""
+
+    call: Call
+    request: Request
+    caller: Instance | None
+    parent: int
+    size: float = 1.0
+
+    @property
+    def source(self) -> str:
+        """Who calls; customers have no name."""
+        return self.caller.name if self.caller else ""
 
 
 def customer(system: System, door: str, operation: str) -> Pauses:
@@ -36,81 +82,61 @@ def customer(system: System, door: str, operation: str) -> Pauses:
     request, began = system.recorder.request(), system.env.now
     call = Call(to=door, operation=operation, timeout=system.design.patience)
     answer = system.env.event()
-    system.env.process(_deliver(system, None, call, request, 0, answer, 1.0))
+    system.env.process(_deliver(system, Sent(call, request, None, 0), answer))
     _later(system, answer, system.design.patience)
     reply = yield answer
-    system.recorder.fares.append(Fare(door, began, system.env.now - began, reply.ok))
+    wrong = request.trace in system.recorder.wrong
+    system.recorder.fares.append(Fare(door, began, system.env.now - began, reply.ok, wrong))
 
 
-def ask(
-    system: System, caller: Instance, call: Call, request: Request, parent: int, size: float = 1.0
-) -> Steps:
+def ask(here: Here, call: Call) -> Steps:
     """Call another service, again if it fails and repeating is meant."""
-    reply = GOOD
+    system, reply = here.system, GOOD
     for attempt in range(call.retries + 1):
         if attempt:
             yield system.env.timeout(call.backoff * 2 ** (attempt - 1) * system.dice.uniform(0.5, 1.5))
-        reply = yield from attempted(system, caller, call, request, parent, size)
+        reply = yield from attempted(here, call)
         if reply.ok or reply.error in _FINAL:
             break
     return reply
 
 
-def attempted(
-    system: System,
-    caller: Instance,
-    call: Call,
-    request: Request,
-    parent: int,
-    size: float = 1.0,
-    extra: dict[str, Any] | None = None,
-) -> Steps:
-    """Call once: the client's span is around it."""
-    asked, span = system.env.now, system.recorder.begin(parent, system.env.now)
-    pool = caller.connection(call.to)
-    life = caller.life
+def attempted(here: Here, call: Call, size: float = 1.0, told: dict[str, Any] | None = None) -> Steps:
+    """Call once: the client's span, of which ``told`` are more attributes, is around it."""
+    system, caller, asked = here.system, here.instance, here.system.env.now
+    span, pool, life = here.begin(), caller.connection(call.to), caller.life
     if pool is not None:
         place = pool.enter(call.timeout or _KEPT_OPEN)
         given = place is not None and (yield place)
         if not given:
-            return _told(system, caller, call, request, span, NO_CONNECTION, extra)
+            return _told(here, call, span, NO_CONNECTION, told)
         if not system.conventions.connect_in_span:
-            span = system.recorder.begin(parent, system.env.now)
+            span = here.begin()
     answer = system.env.event()
-    visible = span.id if system.shows(caller, _kind(call)) else parent
-    way = _publish if call.way is not Way.DIRECT else _deliver
-    system.env.process(way(system, caller, call, request, visible, answer, size))
+    visible = span.id if system.shows(caller, _kind(call)) else here.span
+    way = _deliver if call.way is Way.DIRECT else _publish
+    system.env.process(way(system, Sent(call, here.request, caller, visible, size), answer))
     if call.timeout is not None:
         _later(system, answer, call.timeout)
     reply = yield answer
     if pool is not None and life == caller.life:
         pool.leave()
     caller.counted.calls.setdefault(call.to, []).append(system.env.now - asked)
-    return _told(system, caller, call, request, span, reply, extra)
+    return _told(here, call, span, reply, told)
 
 
-def _told(
-    system: System,
-    caller: Instance,
-    call: Call,
-    request: Request,
-    span: Span,
-    reply: Reply,
-    extra: dict[str, Any] | None,
-) -> Reply:
+def _told(here: Here, call: Call, span: Span, reply: Reply, told: dict[str, Any] | None) -> Reply:
     """Record how a call ended, as its caller sees it."""
-    kind, now = _kind(call), system.env.now
-    target = system.services.get(call.to)
+    system, caller, now = here.system, here.instance, here.system.env.now
+    kind, target = _kind(call), here.system.services.get(call.to)
     if system.shows(caller, kind) and caller.up:
-        name = client_name(system, call, target.design if target else None)
-        name = extra["name"] if extra and "name" in extra else name
-        told = {k: v for k, v in (extra or {}).items() if k != "name"}
-        facts = client_facts(system, caller, call, reply, told)
-        system.recorder.end(span, request, caller.place, (name, kind), now, reply, facts)
-    if not reply.ok and caller.service.design.logs and reply.error not in ("", "404"):
-        milliseconds = round((now - span.began) * 1000)
-        body = f"call {call.operation} to {call.address or call.to} failed after {milliseconds} ms: {reply.error}"
-        system.recorder.log(caller.place, now, ("warn", body), request, span.id)
+        facts = dict(told or {})
+        name = facts.pop("name", "") or client_name(system, call, target.design if target else None)
+        attributes = client_facts(system, caller, call, reply, facts)
+        system.recorder.end(span, (name, kind), now, reply, attributes)
+    if not reply.ok and reply.error not in ("", "404"):
+        after = f"after {round((now - span.began) * 1000)} ms: {reply.error}"
+        here.log("warn", f"call {call.operation} to {call.address or call.to} failed {after}", span.id)
     return reply
 
 
@@ -120,36 +146,29 @@ def _kind(call: Call) -> str:
 
 def _later(system: System, answer: Event, seconds: float) -> None:
     """Give up after so long, unless there is an answer."""
-    system.env.timeout(seconds).callbacks.append(
-        lambda _: None if answer.triggered else answer.succeed(TIMEOUT)
-    )
+
+    def give_up(_: Event) -> None:
+        if not answer.triggered:
+            answer.succeed(TIMEOUT)
+
+    system.env.timeout(seconds).callbacks.append(give_up)
 
 
-def _deliver(
-    system: System,
-    caller: Instance | None,
-    call: Call,
-    request: Request,
-    parent: int,
-    answer: Event,
-    size: float,
-) -> Pauses:
+def _deliver(system: System, sent: Sent, answer: Event) -> Pauses:
     """Carry a request over and its answer back."""
-    reply = yield from _delivered(system, caller, call, request, parent, size)
+    reply = yield from _delivered(system, sent)
     if not answer.triggered:
         answer.succeed(reply)
 
 
-def _delivered(
-    system: System, caller: Instance | None, call: Call, request: Request, parent: int, size: float
-) -> Steps:
-    target = system.services.get(call.address or call.to)
+def _delivered(system: System, sent: Sent) -> Steps:
+    target = system.services.get(sent.call.address or sent.call.to)
     if target is None:
         yield system.env.timeout(_REFUSING)
         return UNKNOWN_HOST
-    instance, source = target.pick(), caller.name if caller else ""
-    near = caller is not None and caller.host is instance.host
-    way = system.network.crossing(source, instance.name, near=near)
+    instance = target.pick()
+    near = sent.caller is not None and sent.caller.host is instance.host
+    way = system.network.crossing(sent.source, instance.name, near=near)
     yield system.env.timeout(_KEPT_OPEN if way is None else way)
     if way is None:
         return NO_ROUTE
@@ -158,40 +177,29 @@ def _delivered(
     if instance.deaf:
         yield system.env.timeout(_KEPT_OPEN)
         return NO_ROUTE
-    reply = yield from served(system, instance, call.operation, request, parent, "server", size)
-    back = system.network.crossing(instance.name, source, near=near)
+    here = Here(system, instance, sent.request, sent.parent)
+    reply = yield from _served(here, sent.call.operation, "server", sent.size)
+    back = system.network.crossing(instance.name, sent.source, near=near)
     yield system.env.timeout(_KEPT_OPEN if back is None else back)
     return NO_ROUTE if back is None else reply
 
 
-def _publish(
-    system: System,
-    caller: Instance,
-    call: Call,
-    request: Request,
-    parent: int,
-    answer: Event,
-    size: float,
-) -> Pauses:
+def _publish(system: System, sent: Sent, answer: Event) -> Pauses:
     """Put a message into a queue of limited length; who awaits the answer waits until it is handled."""
-    target = system.services[call.to]
-    topic = target.topic
-    if topic is not None:
-        space = topic.enter()
-        if space is not None:
-            yield space
-    way = system.network.crossing(caller.name, call.to)
+    target = system.services[sent.call.to]
+    space = target.topic.enter() if target.topic is not None else None
+    if space is not None:
+        yield space
+    way = system.network.crossing(sent.source, sent.call.to)
     yield system.env.timeout(way or 0.0)
-    if call.way is Way.QUEUE and not answer.triggered:
+    if sent.call.way is Way.QUEUE and not answer.triggered:
         answer.succeed(GOOD)
-    reply = yield from _consumed(system, target, call.operation, request, parent, size)
+    reply = yield from _consumed(system, target, sent)
     if not answer.triggered:
         answer.succeed(reply)
 
 
-def _consumed(
-    system: System, target: Running, operation: str, request: Request, parent: int, size: float
-) -> Steps:
+def _consumed(system: System, target: Running, sent: Sent) -> Steps:
     """Wait in the queue until a consumer takes the message."""
     instance = target.pick()
     while not instance.up or instance.deaf:
@@ -203,90 +211,80 @@ def _consumed(
         target.topic.leave()
     if not given:
         return RESET
-    return (yield from served(system, instance, operation, request, parent, "consumer", size))
+    here = Here(system, instance, sent.request, sent.parent)
+    return (yield from _served(here, sent.call.operation, "consumer", sent.size))
 
 
-def served(
-    system: System,
-    instance: Instance,
-    name: str,
-    request: Request,
-    parent: int,
-    kind: str,
-    size: float = 1.0,
-) -> Steps:
+def _served(here: Here, name: str, kind: str, size: float) -> Steps:
     """Serve a request in one instance; the server's span is around it."""
-    env, life, arrived = system.env, instance.life, system.env.now
-    span = system.recorder.begin(parent, arrived)
-    if kind != "consumer":
+    system, instance, arrived = here.system, here.instance, here.system.env.now
+    life, span, shown = instance.life, here.begin(), (name, kind)
+    if kind == "server":
         place = instance.pool.enter()
         given = place is not None and (yield place)
         if life != instance.life:
             return RESET
         if not given:
-            return _done(system, instance, (name, kind), request, span, BUSY)
+            return _done(here, shown, span, BUSY)
     if not system.conventions.line_in_span:
-        span = system.recorder.begin(parent, env.now)
-    elif system.conventions.line_span and env.now > arrived:
-        _inner(system, instance, "wait for worker", request, span.id, arrived)
+        span = here.begin()
+    elif system.conventions.line_span and system.env.now > arrived:
+        _inner(here.below(span.id), "wait for worker", arrived)
     operation = instance.service.designed(instance).operation(name)
-    visible = span.id if system.shows(instance, kind) else parent
-    reply = NOT_FOUND if operation is None else (yield from _worked(system, instance, operation, request, visible, size))
+    visible = span.id if system.shows(instance, kind) else here.span
+    reply = (yield from _worked(here.below(visible), operation, size)) if operation else NOT_FOUND
     if life != instance.life:
         return RESET
     instance.pool.leave()
-    instance.counted.seconds.append(env.now - arrived)
+    instance.counted.seconds.append(system.env.now - arrived)
     instance.counted.errors += not reply.ok
     instance.leaked += instance.leaks
-    return _done(system, instance, (name, kind), request, span, reply)
+    return _done(here, shown, span, reply)
 
 
-def _done(
-    system: System, instance: Instance, named: tuple[str, str], request: Request, span: Span, reply: Reply
-) -> Reply:
+def _done(here: Here, shown: tuple[str, str], span: Span, reply: Reply) -> Reply:
     """Record how a request ended, as its server sees it."""
-    name, kind = named
-    design, now = instance.service.design, system.env.now
-    if system.shows(instance, kind):
-        shown = (server_name(system, design, name), kind)
-        facts = server_facts(system, instance, reply)
-        system.recorder.end(span, request, instance.place, shown, now, reply, facts)
-    if design.logs:
-        milliseconds = round((now - span.began) * 1000)
-        said = ("info", f"{name} done in {milliseconds} ms")
-        if not reply.ok:
-            said = ("error", f"{name} failed in {milliseconds} ms: {reply.error or 'upstream failed'}")
-        system.recorder.log(instance.place, now, said, request, span.id)
+    (name, kind), system, now = shown, here.system, here.system.env.now
+    if system.shows(here.instance, kind):
+        named = (server_name(system, here.instance.service.design, name), kind)
+        facts = server_facts(system, here.instance, reply)
+        system.recorder.end(span, named, now, reply, facts)
+    milliseconds = round((now - span.began) * 1000)
+    if reply.ok:
+        here.log("info", f"{name} done in {milliseconds} ms", span.id)
+    else:
+        here.log("error", f"{name} failed in {milliseconds} ms: {reply.error or 'upstream failed'}", span.id)
     return reply
 
 
-def _worked(
-    system: System, instance: Instance, operation: Operation, request: Request, parent: int, size: float
-) -> Steps:
+def _worked(here: Here, operation: Operation, size: float) -> Steps:
     """Do what an operation does."""
-    from benchmarks.simulation.agents import acted  # agents call back into this module
-
-    _say(system, instance, operation, request, parent)
-    began = system.env.now
-    yield from spend(system, instance, operation.before, size)
-    _inner(system, instance, f"{operation.name} work", request, parent, began)
+    system, began = here.system, here.system.env.now
+    for line in operation.lines:
+        here.log("info", line.format(id=system.dice.randint(10_000, 99_999), n=system.dice.randint(1, 40)))
+    yield from _spend(here, operation.before, size)
+    _inner(here, f"{operation.name} work", began)
     if system.dice.random() < operation.failure:
-        body = f"{operation.error}: cannot {operation.name} item {system.dice.randint(1000, 9999)}"
-        if instance.service.design.logs:
-            system.recorder.log(instance.place, system.env.now, ("error", body), request, parent)
+        here.log(
+            "error", f"{operation.error}: cannot {operation.name} item {system.dice.randint(1000, 9999)}"
+        )
         return Reply(ok=False, code=500, error=operation.error)
-    reply = yield from _calls(system, instance, operation, request, parent)
+    reply = yield from _calls(here, operation)
     if not reply.ok:
         return reply
     if operation.agent is not None:
-        reply = yield from acted(system, instance, operation.agent, request, parent)
-    yield from spend(system, instance, operation.after, size)
+        reply = yield from _acted(here, operation.agent)
+    yield from _spend(here, operation.after, size)
     return reply
 
 
-def _calls(
-    system: System, instance: Instance, operation: Operation, request: Request, parent: int
-) -> Steps:
+def _acted(here: Here, agent: Agent) -> Steps:
+    from benchmarks.simulation.agents import acted  # which calls back into this module
+
+    return acted(here, agent)
+
+
+def _calls(here: Here, operation: Operation) -> Steps:
     """Make an operation's calls, in order, those that go together at once."""
     at = 0
     while at < len(operation.calls):
@@ -294,20 +292,18 @@ def _calls(
         while group[-1].together and at + len(group) < len(operation.calls):
             group.append(operation.calls[at + len(group)])
         at += len(group)
-        reply = yield from _group(system, instance, group, request, parent)
+        reply = yield from _group(here, group)
         if not reply.ok:
-            return Reply(ok=False, code=500 if reply.code in (500, 404) else 502, error="")
+            return Reply(ok=False, code=500 if reply.code in _PASSED_ON else 502, error="")
     return GOOD
 
 
-def _group(
-    system: System, instance: Instance, group: list[Call], request: Request, parent: int
-) -> Steps:
-    dice = system.dice
-    made = [call for call in group if call.chance >= 1.0 or dice.random() < call.chance]
+def _group(here: Here, group: list[Call]) -> Steps:
+    system = here.system
+    made = [call for call in group if call.chance >= 1.0 or system.dice.random() < call.chance]
     if len(made) <= 1:
-        return (yield from _one(system, instance, made[0], request, parent)) if made else GOOD
-    running = [system.env.process(_one(system, instance, call, request, parent)) for call in made]
+        return (yield from _one(here, made[0])) if made else GOOD
+    running = [system.env.process(_one(here, call)) for call in made]
     reply = GOOD
     for process in running:
         each = yield process
@@ -315,57 +311,43 @@ def _group(
     return reply
 
 
-def _one(system: System, instance: Instance, call: Call, request: Request, parent: int) -> Steps:
+def _one(here: Here, call: Call) -> Steps:
     """Make one call as often as it is meant; a cache may know the answer."""
     for _ in range(call.times):
-        if call.cached_by and (yield from _hit(system, instance, call, request, parent)):
+        if call.cached_by and (yield from _hit(here, call)):
             continue
-        reply = yield from ask(system, instance, call, request, parent)
+        reply = yield from ask(here, call)
         if not reply.ok and call.needed:
             return reply
     return GOOD
 
 
-def _hit(
-    system: System, instance: Instance, call: Call, request: Request, parent: int
-) -> Generator[Event, Any, bool]:
-    """Look into a cache: a service of its own, or the memory of this one."""
-    cache = system.services[call.cached_by]
-    if cache is not instance.service:
-        look = replace(call, to=call.cached_by, cached_by="", address="", retries=0, operation="entries")
-        reply = yield from ask(system, instance, look, request, parent)
-        if not reply.ok:
-            return False
-    return system.dice.random() < cache.design.hits
+def _hit(here: Here, call: Call) -> Generator[Event, Any, bool]:
+    """Look into a cache."""
+    cache = here.system.services[call.cached_by]
+    look = replace(call, to=call.cached_by, cached_by="", address="", retries=0, operation="entries")
+    reply = yield from ask(here, look)
+    return reply.ok and here.system.dice.random() < cache.design.hits
 
 
-def _say(system: System, instance: Instance, operation: Operation, request: Request, parent: int) -> None:
-    if not instance.service.design.logs:
-        return
-    for line in operation.lines:
-        body = line.format(id=system.dice.randint(10_000, 99_999), n=system.dice.randint(1, 40))
-        system.recorder.log(instance.place, system.env.now, ("info", body), request, parent)
-
-
-def _inner(
-    system: System, instance: Instance, name: str, request: Request, parent: int, began: float
-) -> None:
+def _inner(here: Here, name: str, began: float) -> None:
     """Record a span inside of a service."""
-    if request.sampled and system.shows(instance, "internal"):
-        span = system.recorder.begin(parent, began)
-        facts = server_facts(system, instance, Reply(code=0))
-        system.recorder.end(span, request, instance.place, (name, "internal"), system.env.now, GOOD, facts)
+    system = here.system
+    if here.request.sampled and system.shows(here.instance, "internal"):
+        span = system.recorder.begin(here.span, began, here.request, here.place)
+        facts = server_facts(system, here.instance, Reply(code=0))
+        system.recorder.end(span, (name, "internal"), system.env.now, GOOD, facts)
 
 
-def spend(system: System, instance: Instance, work: Work, size: float = 1.0) -> Pauses:
+def _spend(here: Here, work: Work, size: float) -> Pauses:
     """Spend the time that work needs."""
+    instance = here.instance
     if work.cpu:
-        yield instance.host.burst(instance.process, size * drawn(system, work.cpu, work.spread))
+        yield instance.host.burst(instance.process, size * drawn(here.system, work.cpu, work.spread))
     if work.wait:
-        yield system.env.timeout(size * drawn(system, work.wait, work.spread))
+        yield here.system.env.timeout(size * drawn(here.system, work.wait, work.spread))
 
 
 def drawn(system: System, mean: float, spread: float) -> float:
     """A time whose mean is this."""
     return mean * system.dice.lognormvariate(-spread * spread / 2, spread)
-

@@ -1,7 +1,7 @@
 """Metrics: read off a running system at each interval, named and counted as its conventions have it.
 
-A reader of real monitoring knows only such samples: use of processor and memory by instance, pools, and, where
-there is a mesh or a library for it, rates and times by service and by edge.
+A reader of real monitoring knows only such samples: use of processor and memory by instance, pools, and,
+where there is a mesh or a library for it, rates and times by service and by edge.
 """
 
 from collections.abc import Generator
@@ -83,17 +83,29 @@ def _pool(system: System, instance: Instance, busy: float) -> dict[str, float]:
     if system.conventions.gauges is Gauges.PERCENT:
         return {"ThreadsBusy": busy, "ThreadsMax": float(pool.size or 0)}
     start = stem[system.conventions.gauges]
-    return {f"{start}in_use": busy, f"{start}limit": float(pool.size or 0), f"{start}pending": float(pool.waiting)}
+    return {
+        f"{start}in_use": busy,
+        f"{start}limit": float(pool.size or 0),
+        f"{start}pending": float(pool.waiting),
+    }
 
 
 def _rates(gauges: Gauges, counted: Counted, interval: int) -> dict[str, float]:
     number = len(counted.seconds)
-    values = {"Workload(Ops)": number / interval} if gauges is Gauges.PERCENT else {"requests_total_rate": number / interval}
+    values = (
+        {"Workload(Ops)": number / interval}
+        if gauges is Gauges.PERCENT
+        else {"requests_total_rate": number / interval}
+    )
     if number:
         good = 1.0 - counted.errors / number
         p50, p90, p99 = np.quantile(counted.seconds, (0.5, 0.9, 0.99)).tolist()
         if gauges is Gauges.PERCENT:
-            return values | {"SuccessRate(%)": 100.0 * good, "LatencyP50(ms)": 1e3 * p50, "LatencyP90(ms)": 1e3 * p90}
+            return values | {
+                "SuccessRate(%)": 100.0 * good,
+                "LatencyP50(ms)": 1e3 * p50,
+                "LatencyP90(ms)": 1e3 * p90,
+            }
         values |= {"error_rate": 1.0 - good, "latency_p50": p50, "latency_p90": p90, "latency_p99": p99}
     return values
 
@@ -114,6 +126,12 @@ def _of_hosts(system: System, before: list[float], at: int) -> list[Row]:
         if not percent:
             rows.append((at, f"node-{number}", None, name, value))
             continue
-        tenants = [each for service in system.services.values() for each in service.instances if each.host is host]
-        rows += [(at, each.name, each.place.instance, name, value) for each in tenants if each.service.design.metrics]
+        tenants = [
+            each for service in system.services.values() for each in service.instances if each.host is host
+        ]
+        rows += [
+            (at, each.name, each.place.instance, name, value)
+            for each in tenants
+            if each.service.design.metrics
+        ]
     return rows

@@ -4,6 +4,10 @@ Three ways to fail at the source are told apart. ``own_errors``: a service's own
 ``unanswered``: a call failed and the callee shows no span of it (nobody there, or the wrong
 address). ``gave_up``: a call failed although the callee's own span did not (a deadline, a refused
 answer, a wrong callee). ``misdirected``: failed calls to somebody who was never called before.
+
+Failures come in bursts, on one service today and on another tomorrow. How bursty they are is a property of
+the system: it is learned from all services together, so that the first burst of a service that never
+failed before is no greater news than all the others were.
 """
 
 from __future__ import annotations
@@ -96,7 +100,7 @@ def _own(view: View, source: Flags) -> list[Anomaly]:
     rows = view.requests
     held, first, measured = _own_shares(view, source)
     service = view.spans.service.codes[rows]
-    change = compare.commoner(measured.beside(view.telemetry.past))
+    change = compare.commoner(measured.beside(view.telemetry.past), alike=True)
     risen = (change.now > change.before) & (change.n_quiet > 0)
     found = []
     for code in np.unique(service[service >= 0]):
@@ -129,7 +133,7 @@ def _call_shares(view: View, signal: str, source: Flags, calling: Flags) -> tupl
 def _calls(view: View, signal: str, source: Flags, calling: Flags) -> list[Anomaly]:
     """Per caller and callee: the calls that fail on the way."""
     rows, groups, measured = _call_shares(view, signal, source, calling)
-    change = compare.commoner(measured.beside(view.telemetry.past))
+    change = compare.commoner(measured.beside(view.telemetry.past), alike=True)
     risen = (change.now > change.before) & (change.amount > _LEAST_SHARE * change.n_now)
     found = []
     for edge in np.flatnonzero((change.evidence >= _LEAST) & risen).tolist():

@@ -10,11 +10,12 @@ Metric names are only read to name the kind of resource.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
 from causal import bayes_factors
-from causal.columns import grouped
+from causal.columns import by_key, grouped
 from causal.evidence import Anomaly, Entity, EntityKind
 from causal.telemetry import Flags, Floats, Ints
 from causal.view import View
@@ -50,7 +51,7 @@ def find(view: View) -> tuple[Anomaly, ...]:
     bounds = np.searchsorted(group[order], np.arange(len(first) + 1))
     series = [rows[order[bounds[i] : bounds[i + 1]]] for i in range(len(first))]
     usual = [_usual(metrics.value[of[~late[of]]]) for of in series]
-    shared = _shared(view, rows)
+    shared, limits = _shared(view, rows), _limits(view)
     busiest: dict[int, float] = {}
     for of, level in zip(series, usual, strict=True):
         name = int(metrics.metric.codes[of[0]])
@@ -62,7 +63,7 @@ def find(view: View) -> tuple[Anomaly, ...]:
         kind = kinds[name]
         if kind is not None and name not in shared:
             known_capacity = _capacity(metrics.metric.names[name], 0.0) > 0.0
-            judged = _judge(view, of, kind, busiest[name])
+            judged = _judge(view, of, kind, busiest[name], limits)
             found.setdefault((service, kind), []).append((float(known_capacity), judged))
     return tuple(anomaly for judged in found.values() for anomaly in _told(judged))
 
@@ -89,21 +90,22 @@ def _shared(view: View, rows: Ints) -> frozenset[int]:
     rows = rows[metrics.value[rows] != 0.0]
     at = (metrics.time[rows]).astype(np.int64)
     first, same = grouped(at, metrics.metric.codes[rows], metrics.value[rows].view(np.int64))
-    owners = np.zeros(len(first), dtype=np.int64)
-    pairs = np.unique(np.column_stack([same, metrics.service.codes[rows]]), axis=0)
-    np.add.at(owners, pairs[:, 0], 1)
+    once, _ = grouped(same, metrics.service.codes[rows])
+    owners = np.bincount(same[once], minlength=len(first))
     often = np.bincount(metrics.metric.codes[rows[first]][owners > 1], minlength=len(metrics.metric.names))
     return frozenset(np.flatnonzero(often > _SHARED).tolist())
 
 
-def _judge(view: View, of: Ints, kind: str, busiest: float) -> Anomaly | None:
+def _judge(
+    view: View, of: Ints, kind: str, busiest: float, limits: Mapping[tuple[int, str], float]
+) -> Anomaly | None:
     metrics, late = view.metrics, view.metrics_late
     quiet, now = metrics.value[of[~late[of]]], metrics.value[of[late[of]]]
     if len(quiet) < _FEW or not len(now):
         return None
     name = metrics.metric.names[metrics.metric.codes[of[0]]]
     service = metrics.service.names[metrics.service.codes[of[0]]]
-    capacity = _capacity(name, _limit(view, int(metrics.service.codes[of[0]]), name) or busiest)
+    capacity = _capacity(name, _limit(limits, int(metrics.service.codes[of[0]]), name) or busiest)
     usual, worst = float(np.median(quiet)), float(np.quantile(now, 0.9, method="higher"))
     noise = float(np.sqrt(np.var(quiet) + (_MATERIAL * capacity) ** 2 + 1e-12))
     freedom = float(np.clip(len(quiet) - 1, 2, 4))
@@ -137,13 +139,29 @@ def _multiplied(quiet: Floats, worst: float, freedom: float) -> float:
     return float(bayes_factors.student_t(z, freedom))
 
 
-def _limit(view: View, service: int, name: str) -> float:
-    """What a service itself says its limit is (``x.limit`` beside ``x.usage``); 0 where it says nothing."""
-    metrics = view.metrics
+def _limits(view: View) -> dict[tuple[int, str], float]:
+    """What services themselves say their limits are (``x.limit`` beside ``x.usage``), by service and stem."""
+    metrics, names = view.metrics, view.metrics.metric.names
+    limits = [code for code, name in enumerate(names) if name.endswith(".limit")]
+    rows = np.flatnonzero(np.isin(metrics.metric.codes, limits))
+    if not len(rows):
+        return {}
+    _, group = grouped(metrics.service.codes[rows], metrics.metric.codes[rows])
+    order = rows[by_key(group)]
+    each = np.split(order, np.cumsum(np.bincount(group))[:-1])
+    stem = [name.removesuffix(".limit") for name in names]
+    return {
+        (int(metrics.service.codes[of[0]]), stem[metrics.metric.codes[of[0]]]): float(
+            np.median(metrics.value[of])
+        )
+        for of in each
+    }
+
+
+def _limit(limits: Mapping[tuple[int, str], float], service: int, name: str) -> float:
+    """The limit of what a metric tells the use of; 0 where the service says nothing."""
     stem, dot, last = name.rpartition(".")
-    limit = metrics.metric.code(f"{stem}.limit") if dot and last in ("usage", "used", "count") else -1
-    rows = np.flatnonzero((metrics.metric.codes == limit) & (metrics.service.codes == service))
-    return float(np.median(metrics.value[rows])) if limit >= 0 and len(rows) else 0.0
+    return limits.get((service, stem), 0.0) if dot and last in ("usage", "used", "count") else 0.0
 
 
 def _capacity(name: str, busiest: float) -> float:

@@ -15,6 +15,7 @@ from causal.evidence import Anomaly, Entity, EntityKind
 from causal.view import View
 
 _FORM = re.compile(r'"error\.type": ?"[^"]*(schema|validation|parse|decode)', re.IGNORECASE)
+_ERROR = '"error.type"'
 _LEAST = 1.0
 
 
@@ -22,7 +23,8 @@ def find(view: View) -> tuple[Anomaly, ...]:
     """Agents whose answers have lost their form."""
     if not view.acts or not view.compares:
         return ()
-    marked = [code for code, text in enumerate(view.spans.attributes.names) if _FORM.search(text)]
+    names = view.spans.attributes.names
+    marked = [code for code, text in enumerate(names) if _ERROR in text and _FORM.search(text)]
     services = {act.service for act in view.acts.each}
     codes = [code for code, name in enumerate(view.spans.service.names) if name in services]
     entries = view.requests[np.isin(view.spans.service.codes[view.requests], codes)]

@@ -1,153 +1,119 @@
-import json
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from benchmarks.grade import Cause, Grade, Guess, grade_case, main, sets_under, summarize
-from causal.evidence import Alert, Diagnosis, Entity, Fault, Hypothesis
+from benchmarks import readers
+from benchmarks.cases import Case
+from benchmarks.grade import Grade, Guess, grade_engine, grade_order, grade_ranking
+from benchmarks.truth import Cause
+from causal.diagnose import diagnose
+from causal.evidence import Alert, Diagnosis
 from causal.telemetry import Telemetry
-
-ALERT = {
-    "case_id": "case_001",
-    "system": "shop",
-    "fault_start_unix": 1000,
-    "alert_time_unix": 1010,
-    "baseline": [900, 995],
-    "incident": [1000, 1030],
-    "symptom": {"service": "jade", "signal": "latency", "operation": None},
-}
+from tests.benchmarks.made_up import case_folder, incident, verdict
 
 
-def _case(root: Path, name: str, service: str = "onyx", pod: str | None = None) -> Path:
-    folder = root / name
-    folder.mkdir(parents=True)
-    (folder / "alert.json").write_text(json.dumps(ALERT | {"case_id": folder.name}))
-    cause = {"service": service, "pod": pod, "fault": "latency", "indicator": None}
-    (folder / "truth.json").write_text(json.dumps({"root_causes": [cause], "source": "made up"}))
-    return folder
+def _only(root: Path) -> Case:
+    return readers.find([root])["set"][0]
 
 
-def _says(*services: str) -> Diagnosis:
-    """A verdict that names these services, with 0.6, 0.3 and so on."""
-    return Diagnosis(
-        engine="test",
-        hypotheses=tuple(
-            Hypothesis(
-                service=name,
-                entity=Entity.of_service(name),
-                fault=Fault.LATENCY,
-                probability=0.6 / 2**place,
-                raw_probability=0.6 / 2**place,
-            )
-            for place, name in enumerate(services)
-        ),
-    )
-
-
-def _grade(probability: float, *, right: bool, case: str = "case") -> Grade:
-    guess = Guess(service="onyx", fault=Fault.LATENCY, probability=probability, right=right)
-    return Grade(case=case, causes=(Cause(service="onyx"),), guesses=(guess,), seconds=1.0)
+def _graded(root: Path, *services: str) -> Grade:
+    case = _only(root)
+    return grade_engine(case, case.truth().root_causes, case.read(), lambda _a, _t: verdict(*services))
 
 
 def test_the_engine_is_right_when_its_first_service_is_to_blame(tmp_path: Path) -> None:
-    case = _case(tmp_path, "set/case_001")
-    assert grade_case(case, lambda _alert, _telemetry: _says("onyx", "jade")).right
+    case_folder(tmp_path, "set/case_001")
+    assert _graded(tmp_path, "onyx", "jade").right
 
 
 def test_a_cause_named_second_has_rank_two(tmp_path: Path) -> None:
-    case = _case(tmp_path, "set/case_001")
-    assert grade_case(case, lambda _alert, _telemetry: _says("jade", "onyx")).rank == 2
+    case_folder(tmp_path, "set/case_001")
+    assert _graded(tmp_path, "jade", "onyx").rank == 2
 
 
 def test_an_engine_that_says_nothing_is_wrong_with_probability_zero(tmp_path: Path) -> None:
-    grade = grade_case(_case(tmp_path, "set/case_001"), lambda _alert, _telemetry: _says())
+    case_folder(tmp_path, "set/case_001")
+    grade = _graded(tmp_path)
     assert (grade.right, grade.probability) == (False, 0.0)
 
 
 def test_a_hypothesis_may_name_the_pod(tmp_path: Path) -> None:
-    case = _case(tmp_path, "set/case_001", pod="onyx-7")
-    assert grade_case(case, lambda _alert, _telemetry: _says("onyx-7")).right
+    case_folder(tmp_path, "set/case_001", pod="onyx-7")
+    assert _graded(tmp_path, "onyx-7").right
+
+
+def test_a_service_whose_name_only_resembles_the_cause_is_wrong(tmp_path: Path) -> None:
+    case_folder(tmp_path, "set/case_001")
+    assert not _graded(tmp_path, "onyx-db").right
 
 
 def test_the_kind_of_fault_is_judged_by_the_truths_own_name(tmp_path: Path) -> None:
-    case = _case(tmp_path, "set/case_001")
-    assert grade_case(case, lambda _alert, _telemetry: _says("onyx")).kind_right is True
+    case_folder(tmp_path, "set/case_001")
+    assert _graded(tmp_path, "onyx").kind_right is True
 
 
 def test_the_kind_is_not_judged_where_the_service_is_wrong(tmp_path: Path) -> None:
-    case = _case(tmp_path, "set/case_001")
-    assert grade_case(case, lambda _alert, _telemetry: _says("jade")).kind_right is None
+    case_folder(tmp_path, "set/case_001")
+    assert _graded(tmp_path, "jade").kind_right is None
 
 
 def test_the_engine_sees_the_alert_of_the_case(tmp_path: Path) -> None:
+    case_folder(tmp_path, "set/case_001")
     seen: list[Alert] = []
 
     def engine(alert: Alert, _telemetry: Telemetry) -> Diagnosis:
         seen.append(alert)
-        return _says()
+        return verdict()
 
-    grade_case(_case(tmp_path, "set/case_001"), engine)
+    case = _only(tmp_path)
+    grade_engine(case, (), case.read(), engine)
     assert seen[0].symptom.service == "jade"
 
 
-def test_a_case_that_cannot_be_read_is_told_and_wrong(tmp_path: Path) -> None:
-    case = _case(tmp_path, "set/case_001")
-    (case / "alert.json").write_text("{")
-    assert grade_case(case).problem != ""
+def test_an_engine_that_fails_is_wrong_and_said_to_fail(tmp_path: Path) -> None:
+    case_folder(tmp_path, "set/case_001")
+
+    def engine(_alert: Alert, _telemetry: Telemetry) -> Diagnosis:
+        raise ZeroDivisionError("by nothing")
+
+    case = _only(tmp_path)
+    grade = grade_engine(case, case.truth().root_causes, case.read(), engine)
+    assert (grade.right, grade.problem) == (False, "ZeroDivisionError: by nothing")
 
 
 def test_the_present_engine_can_be_graded(tmp_path: Path) -> None:
-    assert grade_case(_case(tmp_path, "set/case_001")).problem == ""
+    case_folder(tmp_path, "set/case_001")
+    case = _only(tmp_path)
+    assert grade_engine(case, (), case.read(), diagnose).problem == ""
 
 
-def test_sets_are_named_by_the_folder_above_their_cases(tmp_path: Path) -> None:
-    _case(tmp_path, "one/case_001")
-    _case(tmp_path, "two/case_001")
-    assert sorted(sets_under([tmp_path])) == ["one", "two"]
+def test_the_memory_of_an_engine_is_measured(tmp_path: Path) -> None:
+    case_folder(tmp_path, "set/case_001")
+    assert (_graded(tmp_path).peak_bytes or 0) > 1 << 20
 
 
-def test_folders_with_an_underscore_hold_no_cases(tmp_path: Path) -> None:
-    _case(tmp_path, "one/_baseline/case_001")
-    assert sets_under([tmp_path]) == {}
+def _with_step(step: int | None, indicator: str | None) -> Grade:
+    guess = Guess(service="onyx", right=True, probability=0.5, step=step)
+    return Grade(case="c", causes=(Cause(service="jade", indicator=indicator),), guesses=(guess,))
 
 
-def test_a_set_can_be_named_directly(tmp_path: Path) -> None:
-    case = _case(tmp_path, "one/case_001")
-    assert sets_under([tmp_path / "one"]) == {"one": [case]}
+@pytest.mark.parametrize(("said", "right"), [(1, True), (10, False), (None, False)])
+def test_a_decisive_step_is_right_only_if_it_is_the_same(said: int | None, right: bool) -> None:
+    assert _with_step(said, "step:1").step_right is right
 
 
-def test_accuracy_is_counted_among_the_sure_ones() -> None:
-    grades = [_grade(0.9, right=True), _grade(0.8, right=False), _grade(0.2, right=False)]
-    assert summarize("set", grades).sure == (2, 0.5)
+def test_a_step_is_not_judged_where_the_truth_knows_none() -> None:
+    assert _with_step(3, "CpuUsageRate(%)").step_right is None
 
 
-def test_there_is_no_accuracy_among_nobody() -> None:
-    assert summarize("set", [_grade(0.5, right=True)]).very_sure == (0, None)
+def test_a_service_named_twice_in_an_order_counts_once(tmp_path: Path) -> None:
+    case_folder(tmp_path, "set/case_001")
+    case = _only(tmp_path)
+    graded = grade_order(case, case.truth().root_causes, incident(), ["jade", "jade", "onyx"], 0.1)
+    assert graded.rank == 2
 
 
-def test_the_brier_score_is_that_of_the_first_hypothesis() -> None:
-    assert summarize("set", [_grade(0.9, right=True), _grade(0.5, right=False)]).brier == pytest.approx(0.13)
-
-
-def _run(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.command()(main)
-    done = CliRunner().invoke(app, list(words))
-    return done.exit_code, done.output
-
-
-def test_nothing_to_grade_is_wrong_usage(tmp_path: Path) -> None:
-    assert _run(str(tmp_path))[0] == 2
-
-
-def test_wrong_cases_are_listed_on_demand(tmp_path: Path) -> None:
-    _case(tmp_path, "set/case_007")
-    assert "set/case_007: truth onyx (latency); said nothing" in _run(str(tmp_path), "--wrong")[1]
-
-
-def test_figures_are_there_for_programs(tmp_path: Path) -> None:
-    _case(tmp_path, "set/case_001")
-    told = json.loads(_run(str(tmp_path), "--json")[1])
-    assert (told[0]["name"], told[0]["n"]) == ("set", 1)
+def test_a_method_without_anything_to_order_has_no_answer(tmp_path: Path) -> None:
+    case_folder(tmp_path, "set/case_001")
+    case = _only(tmp_path)
+    assert grade_ranking(case, case.truth().root_causes, incident(), lambda _a, _t: []).problem

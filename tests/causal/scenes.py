@@ -7,7 +7,7 @@ silence) is done to the columns, so that every law holds for every kind of telem
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
@@ -83,7 +83,9 @@ def scenes(
 ) -> Scene:
     """A system of two to six services of which one is ill."""
     names = draw(st.permutations(WORDS))[: draw(st.integers(2, most))]
-    callers = [sorted(draw(st.sets(st.integers(0, i), min_size=1, max_size=2))) for i in range(len(names) - 1)]
+    callers = [
+        sorted(draw(st.sets(st.integers(0, i), min_size=1, max_size=2))) for i in range(len(names) - 1)
+    ]
     calls = tuple(
         (name, tuple(names[j + 1] for j, above in enumerate(callers) if i in above))
         for i, name in enumerate(names)
@@ -91,7 +93,9 @@ def scenes(
     fault = draw(st.sampled_from(sorted(faults)))
     ill, signal = FAULTS[fault]
     culprit = draw(st.sampled_from(names[1:] if fault in ("dead", "deaf") else names))
-    return Scene(calls, ((culprit, ill),), signal, draw(st.sampled_from(sorted(told))), draw(st.integers(0, 50)))
+    return Scene(
+        calls, ((culprit, ill),), signal, draw(st.sampled_from(sorted(told))), draw(st.integers(0, 50))
+    )
 
 
 def windowed(batch: Batch, calls: Iterable[tuple[str, str]] = ()) -> Telemetry:
@@ -142,7 +146,7 @@ def shuffled(told: Telemetry, seed: int) -> Telemetry:
 
     def table(of: Table) -> Table:
         mixed = of.take(dice.permutation(len(of)))
-        coded = {
+        coded: dict[str, Any] = {
             name: Column.of(value.values())
             for name in vars(mixed)
             if isinstance(value := getattr(mixed, name), Column)
@@ -183,6 +187,61 @@ def silenced(told: Telemetry, service: str) -> Telemetry:
         )
 
     return both(told, batch)
+
+
+def scaled(told: Telemetry, times: float) -> Telemetry:
+    """Latency metrics in another unit."""
+
+    def batch(of: Batch) -> Batch:
+        latency = [name == "latency_mean" for name in of.metrics.metric.values()]
+        value = np.where(np.array(latency, dtype=np.bool_), of.metrics.value * times, of.metrics.value)
+        return replace(of, metrics=replace(of.metrics, value=value))
+
+    return both(told, batch)
+
+
+def stretched(told: Telemetry, times: float) -> Telemetry:
+    """The same film, played slower: every time and every duration, in quiet time and in the incident."""
+
+    def moment(at: float) -> float:
+        return T0 + (at - T0) * times
+
+    def batch(of: Batch) -> Batch:
+        first, old = int(T0 * 1e9), of.spans
+        start = ((old.start_ns - first) * times).astype(np.int64) + first
+        length = (old.duration_ns * times).astype(np.int64)
+        return replace(of, spans=replace(old, start_ns=start, duration_ns=length))
+
+    def window(of: Window) -> Window:
+        return Window(start=moment(of.start), end=moment(of.end))
+
+    return replace(both(told, batch), baseline=window(told.baseline), window=window(told.window))
+
+
+def joined(one: Table, two: Table) -> Table:
+    """The rows of two tables, with dictionaries of their own."""
+    columns: dict[str, Any] = {}
+    for name in vars(one):
+        pair: Any = getattr(one, name), getattr(two, name)
+        coded = isinstance(pair[0], Column)
+        columns[name] = Column.of([*pair[0].values(), *pair[1].values()]) if coded else np.concatenate(pair)
+    return type(one)(**columns)
+
+
+def beside(told: Telemetry, other: Telemetry) -> Telemetry:
+    """Two systems that know nothing of each other, in one telemetry."""
+
+    def batch(one: Batch, two: Batch) -> Batch:
+        trace = Column(two.spans.trace.codes, tuple(f"far {name}" for name in two.spans.trace.names))
+        spans = replace(two.spans, trace=trace)
+        return Batch(joined(one.spans, spans), joined(one.metrics, two.metrics), joined(one.logs, two.logs))
+
+    return replace(
+        told,
+        quiet=batch(told.quiet, other.quiet),
+        incident=batch(told.incident, other.incident),
+        calls=[*told.calls, *other.calls],
+    )
 
 
 def chances(verdict: Diagnosis) -> dict[str, float]:

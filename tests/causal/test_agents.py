@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from causal.diagnose import diagnose
 from causal.evidence import Diagnosis, Fault, Hypothesis
 from causal.naming import CHANGES
+from playbooks import words
 from tests.causal.teams import (
     Run,
     Said,
@@ -126,9 +127,7 @@ def test_a_single_run_never_makes_us_nearly_sure() -> None:
 
 
 def test_the_ticket_says_at_which_step() -> None:
-    from playbooks.words import blamed as told
-
-    assert "at step 2" in told(blamed(INVENTED))
+    assert "at step 2" in words.blamed(blamed(INVENTED))
 
 
 @settings(max_examples=15, deadline=None)

@@ -1,6 +1,7 @@
 """Where facts came from: which act brought one in, and who had it from whom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,10 +143,24 @@ def good_facts(k: int) -> Run:
     )
 
 
-def test_who_only_repeats_a_bad_fact_is_the_victim() -> None:
+def share(of: str, unwell: Callable[[int], Run]) -> float:
+    verdict = diagnose(task_failed(), stretches(good_facts, unwell))
+    return next((h.raw_probability for h in verdict.hypotheses if h.service == of), 0.0)
+
+
+def speechless(k: int) -> Run:
+    """The same runs with no text recorded."""
+    return tuple(replace(said, text="") for said in bad_facts(k))
+
+
+def test_who_brought_bad_facts_in_is_named() -> None:
     verdict = diagnose(task_failed(), stretches(good_facts, bad_facts))
     assert verdict.first is not None
     assert verdict.first.service == "scout"
+
+
+def test_text_that_was_passed_on_takes_the_blame_off_who_repeats_it() -> None:
+    assert share("writer", bad_facts) < share("writer", speechless) / 2
 
 
 def test_text_is_found_in_messages_of_parts() -> None:
