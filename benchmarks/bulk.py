@@ -245,17 +245,16 @@ def _requests(
     start[0] = load.start + dice.uniform(0.0, load.seconds, size=n)
     for place in range(1, len(tree)):
         start[place] = start[caller[place]] + begun[place] + gap[place]
-    where, request = np.nonzero(made)
-    asked = where > 0
-    place, request2 = where[asked], request[asked]
-    outside, inside = (place, request2), (where, request)
+    inside = np.nonzero(made)
+    outside = tuple(axis[inside[0] > 0] for axis in inside)
+    (where, request), (callee, asked) = inside, outside
     return _Drawn(
-        request=np.concatenate([request, request2]),
-        span=np.concatenate([2 * where + 1, 2 * place]),
-        parent=np.concatenate([np.where(asked, 2 * where, MISSING), 2 * caller[place] + 1]),
-        operation=np.concatenate([operation[where], operation[caller[place]]]),
-        callee=np.concatenate([operation[where], operation[place]]),
-        kind=np.repeat([SpanKind.SERVER, SpanKind.CLIENT], [len(where), len(place)]),
+        request=np.concatenate([request, asked]),
+        span=np.concatenate([2 * where + 1, 2 * callee]),
+        parent=np.concatenate([np.where(where > 0, 2 * where, MISSING), 2 * caller[callee] + 1]),
+        operation=np.concatenate([operation[where], operation[caller[callee]]]),
+        callee=np.concatenate([operation[where], operation[callee]]),
+        kind=np.repeat([SpanKind.SERVER, SpanKind.CLIENT], [len(where), len(callee)]),
         start=np.concatenate([start[inside], start[outside] - gap[outside]]),
         seconds=np.concatenate([took[inside], took[outside] + 2 * gap[outside]]),
         failed=np.concatenate([failed[inside], failed[outside]]),
@@ -277,8 +276,8 @@ def _spans(system: System, drawn: _Drawn, dice: np.random.Generator) -> Spans:
     names = [*(f"POST /{at}" for at in range(size)), *(f"call {at}" for at in range(size))]
     trace, number = np.unique(drawn.request, return_inverse=True)
     spans = drawn.request * _MOST_IDS
-    ids = np.concatenate([spans + drawn.span, spans + np.where(drawn.parent < 0, 0, drawn.parent)])
-    _, ids = np.unique(ids, return_inverse=True)
+    both = np.concatenate([spans + drawn.span, spans + np.where(drawn.parent < 0, 0, drawn.parent)])
+    _, ids = np.unique(both, return_inverse=True)
     return Spans(
         trace=Column(_codes(number), tuple(f"{one:032x}" for one in trace.tolist())),
         span=ids[:many].astype(np.int64),

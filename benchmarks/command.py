@@ -28,7 +28,7 @@ HOW_TO_RECORD = "name a folder of recorded incidents, or record some with `make 
 app = typer.Typer(help="Measure the engine on recorded incidents.")
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, context_settings={"allow_interspersed_args": True})
 def main(
     roots: Annotated[
         list[Path] | None, typer.Argument(metavar="DIR...", help="the same as --root", show_default=False)

@@ -89,5 +89,5 @@ def right_by_part(engines: Mapping[str, Sequence[Grade]], key: Key) -> Iterator[
 
 
 def _short(label: str) -> str:
-    """Keep a label to a column's width: where a fault is told in a sentence, its end tells it from the others."""
+    """Keep a label to a column's width; of a fault told in a sentence, its end tells it from others."""
     return label if len(label) <= _LONGEST else f"...{label[3 - _LONGEST :]}"

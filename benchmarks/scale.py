@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.bulk import Incident, incident
 from benchmarks.stopwatch import LIBRARIES, REST, Stopwatch, high_water
-from causal import diagnose
+from causal import diagnose, network
 
 SIZES = (
     "10x10000",
@@ -84,7 +84,7 @@ def measure(drawn: Incident, services: int, spans: int) -> Point:
     watch = Stopwatch()
     watch.megabytes["columns"] = high_water()
     with watch.phase(LIBRARIES):
-        load_libraries()
+        network.load()
     began = time.perf_counter()
     with watch.watching(), watch.phase(REST):
         verdict = diagnose.diagnose(drawn.alert, drawn.telemetry)
@@ -105,11 +105,6 @@ def measure(drawn: Incident, services: int, spans: int) -> Point:
         rank=rank,
         probability=verdict.hypotheses[rank - 1].probability if rank else 0.0,
     )
-
-
-def load_libraries() -> None:
-    """Import what the engine imports late, so that it is counted apart."""
-    importlib.import_module("pgmpy.inference")
 
 
 def measure_apart(services: int, spans: int, *, seed: int = 0, unwell: float = 1 / 3) -> Point:
@@ -161,8 +156,7 @@ def table(points: Sequence[Point]) -> Iterator[str]:
     phases = _telling(points)
     yield (
         f"{'services':>8} {'spans':>8} {'logs':>7} {'samples':>8} {'cpu s':>6} {'s':>6} {'MB':>6}  "
-        + f"{'culprit':11}"
-        + "".join(f"{name[:9]:>10}" for name in (*phases, _OTHERS))
+        f"{'culprit':11}" + "".join(f"{name[:9]:>10}" for name in (*phases, _OTHERS))
     )
     for point in points:
         rows = point.rows

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plot import svg_pyplot
-from benchmarks.scale import LIBRARIES, Point, Slope, series, slopes
+from benchmarks.scale import Point, Slope, series, slopes
+from benchmarks.stopwatch import LIBRARIES
 
 _INK, _GOAL = "#1f3a5f", "#c1440e"
 _SHOWN = 7

@@ -66,7 +66,7 @@ class Stopwatch:
         """Time the engine's steps and signals until the end of the block."""
         places = [(phase, sys.modules[module], name) for phase, module, name in STEPS]
         before = [(place, name, getattr(place, name)) for _, place, name in places]
-        signals = causal.diagnose.SIGNALS
+        signals = vars(causal.diagnose)["SIGNALS"]
         for phase, place, name in places:
             setattr(place, name, self.timed(phase, getattr(place, name)))
         vars(causal.diagnose)["SIGNALS"] = tuple(self.timed(_short(signal), signal) for signal in signals)

@@ -3,9 +3,10 @@
 Posteriors of noisy-OR networks are no frequencies: witnesses are not independent, and what nobody thought
 of is missing. So the log odds of the posterior go through a line, a + b times the log odds (Platt,
 "Probabilistic outputs for support vector machines", 1999), fitted on incidents with a known cause. The line
-itself is known only so well: it has a Gaussian posterior (Laplace's approximation), and what is told is the mean over all lines that
-it holds possible (MacKay, "The evidence framework applied to classification networks", 1992). Few labels mean
-a wide posterior, and probabilities that keep away from certainty. Little quiet time widens it as well.
+itself is known only so well: it has a Gaussian posterior (Laplace's approximation), and what is told is the
+mean over all lines that it holds possible (MacKay, "The evidence framework applied to classification
+networks", 1992). Few labels mean a wide posterior, and probabilities that keep away from certainty. Little
+quiet time widens it as well.
 
 The shipped line was fitted on incidents that were not a site's own; how much it may differ from site to site
 is its variance. A site's labels, one an incident whose cause people confirmed or corrected, move it by Bayes'

@@ -112,7 +112,7 @@ def surroundings(view: View) -> Surroundings:
     )
     alive = _alive(view)
     quiet = view.telemetry.quiet.metrics.service
-    muted = frozenset(quiet.names[code] for code in np.unique(quiet.codes) if code >= 0) - alive
+    muted = frozenset(quiet.names[code] for code in quiet.used()) - alive
     late = [act for act in view.acts.each if view.late[act.row]]
     passed = fed(late, {act.row: int(view.spans.start_ns[act.row]) for act in late})
     return Surroundings(graph, heard, alive, muted, held(view), edges(view), passed)
@@ -306,8 +306,6 @@ def _alive(view: View) -> frozenset[str]:
     rate = quiet / max(view.telemetry.baseline.seconds, 1.0)
     enough = now >= np.maximum(1.0, _ALIVE * rate * window.seconds / 2)
     told |= {names[code] for code in np.flatnonzero(enough)}
-    late_metrics = metrics.time >= middle
-    told |= {metrics.service.names[c] for c in np.unique(metrics.service.codes[late_metrics]) if c >= 0}
-    late_logs = logs.time_ns * 1e-9 >= middle
-    told |= {logs.service.names[c] for c in np.unique(logs.service.codes[late_logs]) if c >= 0}
+    for column, moments in ((metrics.service, metrics.time), (logs.service, logs.time_ns * 1e-9)):
+        told |= {column.names[code] for code in column.take(moments >= middle).used()}
     return frozenset(told)

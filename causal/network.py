@@ -94,6 +94,14 @@ def noisy_or(leak: float, chances: Sequence[float]) -> Floats:
     return np.vstack([silent, 1.0 - silent])
 
 
+def load() -> None:
+    """Import pgmpy: one to five seconds the first time in a process, so long-lived ones may do it early."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it announces its own future; nothing of ours is hidden by this
+        import pgmpy.inference  # noqa: F401
+    logging.getLogger("pgmpy").setLevel(logging.ERROR)
+
+
 def _likelihood(observation: Observation, chances: Sequence[float]) -> Floats:
     """How likely what was seen is, by the states of its causes, scaled to one where it is likeliest."""
     clipped = float(np.clip(observation.evidence, -_CLIP, _CLIP))
@@ -102,14 +110,11 @@ def _likelihood(observation: Observation, chances: Sequence[float]) -> Floats:
 
 
 def _states(network: Network) -> Floats:
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # pgmpy announces its own future on import; nothing of ours is hidden by this
-        from pgmpy.factors.discrete import TabularCPD
-        from pgmpy.inference import VariableElimination
-        from pgmpy.models import DiscreteBayesianNetwork
-    logging.getLogger("pgmpy").setLevel(logging.ERROR)
+    load()
+    from pgmpy.factors.discrete import TabularCPD
+    from pgmpy.inference import VariableElimination
+    from pgmpy.models import DiscreteBayesianNetwork
+
     model, cpds, evidence = DiscreteBayesianNetwork(), [], {}
 
     def node(name: str, table: Floats, parents: Sequence[str] = ()) -> None:

@@ -11,6 +11,7 @@ Minutes that turn out not to have been quiet are taken out whole, whenever that 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from causal.evidence import Alert, Window
 from causal.forest import NANOSECOND
 from causal.past import Measure, joined
-from causal.signals import MEASURES
+from causal.signals import MEASURES, logs
 from causal.telemetry import Batch, Flags, Past, Telemetry
 from causal.view import behold
 
@@ -32,7 +33,7 @@ def learn(past: Past, minute: Batch, start: float) -> Past:
     Where requests have become four times as quick or as slow since the profile was begun, its sums of
     logarithms no longer suit them, and a new one is begun.
     """
-    alone = _measured(minute, start, Past.none())
+    alone = _measured(minute, start, _vocabulary(past))
     if not len(past):
         return alone
     before, now = float(past.offset.max()), float(alone.offset.max(initial=0.0))
@@ -72,6 +73,12 @@ def between(past: Past, earliest: float, latest: float) -> Past:
 def minutes(past: Past) -> int:
     """How many minutes are remembered."""
     return len(np.unique(past.start))
+
+
+def _vocabulary(past: Past) -> Past:
+    """What lets the lines of a minute be read as before: the templates, without the scale of the times."""
+    lines = past.take(past.measure.codes == past.measure.code(logs.MEASURE))
+    return replace(lines, offset=np.zeros(len(lines)))
 
 
 def _within(moments: NDArray[np.floating], start: float, end: float) -> Flags:

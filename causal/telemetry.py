@@ -66,6 +66,10 @@ class Column:
     def take(self, rows: Selection) -> Self:
         return type(self)(self.codes[rows], self.names)
 
+    def used(self) -> Ints:
+        """The codes that rows have, in ascending order."""
+        return np.flatnonzero(np.bincount(self.codes[self.codes != MISSING])).astype(np.int64)
+
     def values(self) -> list[str | None]:
         """Decode every row."""
         return [None if code == MISSING else self.names[code] for code in self.codes]
@@ -202,7 +206,7 @@ class Batch:
     def services(self) -> frozenset[str]:
         """Every service that any row names."""
         columns = (self.spans.service, self.metrics.service, self.logs.service)
-        return frozenset(c.names[code] for c in columns for code in np.unique(c.codes) if code != MISSING)
+        return frozenset(column.names[code] for column in columns for code in column.used())
 
     def __bool__(self) -> bool:
         return bool(len(self.spans) or len(self.metrics) or len(self.logs))

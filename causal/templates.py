@@ -1,17 +1,16 @@
 """Log templates: what is left of a line when everything that varies by itself is taken out.
 
 Values that are plainly values (identifiers, addresses, numbers that stand alone, lists in brackets, what
-follows an equals sign) are masked first, and a run of them is one: how many there are is data, too. Drain then merges lines of equal length that agree in half of their words (He, Zhu, Zheng,
-Lyu, "Drain: an online log parsing approach with fixed depth tree", ICWS 2017; the miner is drain3). Three
-things that a miner by itself loses are kept: a code location (``Pricing#46``, ``pricing.py:46``) tells lines
-apart however alike they are; digits that hang on letters are names, not numbers; and a gap that only a few
-different words ever fill is no variable but a category (``status red``, ``status green``), so it is split
-again.
+follows an equals sign) are masked first, and a run of them is one: how many there are is data, too. Drain
+then merges lines of equal length that agree in half of their words (He, Zhu, Zheng, Lyu, "Drain: an online
+log parsing approach with fixed depth tree", ICWS 2017; the miner is drain3). Three things that a miner by
+itself loses are kept: a code location (``Pricing#46``, ``pricing.py:46``) tells lines apart however alike
+they are; digits that hang on letters are names, not numbers; and a gap that only a few different words ever
+fill is no variable but a category (``status red``, ``status green``), so it is split again.
 
 Templates are a value: mined in quiet time, carried along, and matched against the lines of an incident. What
-matches none of them is mined on its own (`Templates.beside`), so that a line never seen before is a template
-of its own instead of a blur on an old one. Lines are mined sorted and each once: the same lines give the same
-templates, in whatever order they came.
+matches none of them becomes a template of its own (`Templates.beside`) instead of a blur on an old one. Lines
+are mined sorted and each once: the same lines give the same templates, in whatever order they came.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -33,7 +33,7 @@ _SHOWN, _WORDS = 320, 24
 _ALIKE = 0.5
 _BRANCHES = 1000
 _CATEGORY, _CATEGORIES = 5, 2
-_SURPRISE = 0.1
+_SURPRISE, _OFTEN = 0.1, 100
 _MASK = re.compile(
     r"(?<=\[)[\w'\"][^\s,\[\]]*(?:, ?[^\s,\[\]]+)+(?=\])|"
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{18,}|\b[0-9a-f]{12,}\b|(?<![#\w.])\d+(?:[.:\-]\d+)*(?![\w])|(?<==)[^\s,)\]]+",
@@ -64,7 +64,8 @@ class Templates:
     def beside(self, lines: Mapping[Words, int] | Iterable[Words]) -> Templates:
         """These templates, with their codes, and after them those of the lines that none of them fits."""
         strange = {line: times for line, times in Counter(lines).items() if self._code(line) == MISSING}
-        return Templates((*self.patterns, *_mined(strange))) if strange else self
+        known = dict.fromkeys(self.patterns, _OFTEN)
+        return Templates((*self.patterns, *_mined(known | strange, strange.keys()))) if strange else self
 
     def _code(self, line: Words) -> int:
         for gaps, known in self._shapes.get(len(line), ()):
@@ -141,12 +142,13 @@ def mine(lines: Mapping[Words, int] | Iterable[Words]) -> Templates:
     return Templates().beside(lines)
 
 
-def _mined(counts: Mapping[Words, int]) -> list[Words]:
+def _mined(counts: Mapping[Words, int], wanted: AbstractSet[Words]) -> list[Words]:
+    """The templates of the wanted among some lines."""
     by_place: defaultdict[Words, list[Words]] = defaultdict(list)
     for line in sorted(counts):
         by_place[_location(line)].append(line)
     merged = (lines for group in by_place.values() for lines in _merged(group))
-    return sorted({pattern for lines in merged for pattern in _split(lines, counts)})
+    return sorted({pattern for lines in merged for pattern in _split(lines, counts, wanted)})
 
 
 def _location(line: Words) -> Words:
@@ -164,12 +166,14 @@ def _merged(lines: Sequence[Words]) -> Iterable[list[Words]]:
     return clusters.values()
 
 
-def _split(lines: Sequence[Words], counts: Mapping[Words, int]) -> Iterator[Words]:
-    """The templates of merged lines: where they differ there is a gap, unless the words are a category."""
+def _split(
+    lines: Sequence[Words], counts: Mapping[Words, int], wanted: AbstractSet[Words]
+) -> Iterator[Words]:
+    """The templates of the wanted among merged lines: where all differ is a gap, but for categories."""
     varied = [place for place, column in enumerate(zip(*lines, strict=True)) if len(set(column)) > 1]
     categories = [place for place in varied if _is_category(place, lines, counts)][:_CATEGORIES]
     gaps = set(varied).difference(categories)
-    for line in lines:
+    for line in wanted & set(lines):
         yield tuple(GAP if place in gaps else word for place, word in enumerate(line))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causal.columns import grouped
-from causal.forest import NANOSECOND, failed
+from causal.forest import failed
 from causal.telemetry import MISSING, Column, Flags, Ints, SpanKind
 from causal.view import View
 
@@ -63,7 +63,7 @@ def units(view: View) -> Units:
     )
     untold, names = _untold(view, lead, len(contexts))
     healthy = np.zeros(len(lead), dtype=np.bool_)
-    moment = (logs.time_ns[lead] * NANOSECOND // view.length).astype(np.int64)
+    moment = view.stretches(logs.time_ns[lead])
     kept = ~np.concatenate([out, healthy])
     number = np.where(kept, np.cumsum(kept) - 1, MISSING)
     return Units(
@@ -83,9 +83,9 @@ def _asked(view: View) -> tuple[Ints, Ints, Ints]:
     wide = len(logs.service.names) + 1
     trace, service = _translated(spans.trace, logs.trace), _translated(spans.service, logs.service)
     speaks = np.zeros(wide, dtype=np.bool_)
-    speaks[np.unique(logs.service.codes[logs.service.codes != MISSING])] = True
+    speaks[logs.service.used()] = True
     logged = np.zeros(len(logs.trace.names) + 1, dtype=np.bool_)
-    logged[np.unique(logs.trace.codes[logs.trace.codes != MISSING])] = True
+    logged[logs.trace.used()] = True
     rows = view.requests[logged[trace[view.requests]] & speaks[service[view.requests]]]
     key = trace[rows] * wide + service[rows]
     order = np.lexsort((spans.start_ns[rows], key))

@@ -39,7 +39,7 @@ _LONGEST_STRETCH = 60.0
 _SHORTEST_STRETCH = 5.0
 _STRETCHES = 12
 _PURE = 0.9
-_SLOT_NS = 2_000_000_000
+_SLOT = 2.0
 
 Table = TypeVar("Table", Spans, Metrics, Logs)
 
@@ -64,14 +64,23 @@ class View:
     @cached_property
     def length(self) -> float:
         """Seconds of a quiet stretch: a twelfth of the quiet time that has rows, between 5 s and a minute."""
-        moments = self.spans.start_ns[self.forest.root][~self.late] * NANOSECOND
+        moments = self.since_quiet(self.spans.start_ns[self.forest.root][~self.late])
         held = len(np.unique(moments // _SHORTEST_STRETCH)) * _SHORTEST_STRETCH
         return float(np.clip(held / _STRETCHES, _SHORTEST_STRETCH, _LONGEST_STRETCH))
 
     @cached_property
     def stretch(self) -> Ints:
         """The stretch of time in which each span's trace began."""
-        return (self.spans.start_ns[self.forest.root] * NANOSECOND // self.length).astype(np.int64)
+        return self.stretches(self.spans.start_ns[self.forest.root])
+
+    def stretches(self, moments_ns: Ints) -> Ints:
+        """The stretch of time in which each moment lies."""
+        return (self.since_quiet(moments_ns) // self.length).astype(np.int64)
+
+    def since_quiet(self, moments_ns: Ints) -> Floats:
+        """Seconds since quiet time began; time has no origin of its own, so nothing may hang on another."""
+        origin = int(self.telemetry.baseline.start / NANOSECOND)
+        return np.asarray((moments_ns - origin) * NANOSECOND, dtype=np.float64)
 
     @cached_property
     def compares(self) -> bool:
@@ -141,7 +150,7 @@ class View:
     def services(self) -> tuple[str, ...]:
         """Every service that any telemetry or the call graph names."""
         tables = (self.spans.service, self.metrics.service, self.logs.service)
-        told = {table.names[code] for table in tables for code in np.unique(table.codes) if code != MISSING}
+        told = {table.names[code] for table in tables for code in table.used()}
         return tuple(sorted(told.union(*self.calls) if self.calls else told))
 
     def groups(self, rows: Ints, *columns: NDArray[np.integer]) -> tuple[Ints, Groups]:
@@ -158,10 +167,11 @@ class View:
         """When the mean of the incident's rows was first nearer to now than to before, to two seconds."""
         if not len(rows):
             return None
-        slot = self.spans.start_ns[self.forest.root[rows]] // _SLOT_NS
+        slot = self.since_quiet(self.spans.start_ns[self.forest.root[rows]]) // _SLOT
         slots, place = np.unique(slot, return_inverse=True)
         risen = np.flatnonzero(np.bincount(place, values) / np.bincount(place) >= (before + now) / 2)
-        return float(slots[risen[0] if len(risen) else 0] * _SLOT_NS * NANOSECOND)
+        first = slots[risen[0] if len(risen) else 0]
+        return float(self.telemetry.baseline.start + first * _SLOT)
 
     def trace(self, rows: Iterable[int]) -> tuple[str, ...]:
         """The trace ids of some rows, each once."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 from benchmarks.truth import Told
 
 INSIDE = Path(__file__).with_name("inside.py")
-LIMIT = 60.0
+LIMIT = 120.0
 _START = 120.0
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

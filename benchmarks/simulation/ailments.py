@@ -297,8 +297,8 @@ def unmeasured_slow(scene: Scene) -> Plan | None:
     }
     seconds = scene.delay(service)
     act = changed(service, slower(seconds, computing=False))
-    causes = (Cause(service.name), *(Cause(name, "caller") for name in sorted(callers) if len(callers) == 1))
-    return Plan("unmeasured_slow", causes, act, facts={"seconds": seconds, "callers": sorted(callers)})
+    facts = {"seconds": seconds, "callers": sorted(callers)}
+    return Plan("unmeasured_slow", (Cause(service.name),), act, callers=tuple(sorted(callers)), facts=facts)
 
 
 def silent(scene: Scene) -> Plan | None:

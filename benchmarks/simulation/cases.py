@@ -17,7 +17,7 @@ from benchmarks.simulation.chance import between
 from benchmarks.simulation.conventions import Conventions, Shown, draw_conventions
 from benchmarks.simulation.design import Design, Role
 from benchmarks.simulation.drawing import draw_design
-from benchmarks.simulation.faults import Plan, Scene, version
+from benchmarks.simulation.faults import Cause, Plan, Scene, version
 from benchmarks.simulation.life import live
 from benchmarks.simulation.live import System
 from benchmarks.simulation.monitor import LOOK, Alarm, Monitor
@@ -150,7 +150,7 @@ def _played(casting: _Casting, stage: _Stage) -> Simulated | None:
     if alarm is None:
         return None
     wanted = max(alarm.raised + dice.uniform(5.0, 40.0), alarm.onset + dice.uniform(*_INCIDENT))
-    end = max(min(wanted, alarm.onset + _LONGEST), alarm.raised)
+    end = max(min(wanted, alarm.onset + _LONGEST), system.env.now)
     system.env.run(until=end)
     return _cut(casting, stage, alarm, (broken, end), changes)
 
@@ -166,14 +166,16 @@ def _felt(system: System, monitor: Monitor, broken: float) -> Alarm | None:
 
 
 def _unfelt(stage: _Stage, monitor: Monitor, broken: float, dice: random.Random) -> Alarm | None:
-    """Somebody complains without reason, or about what no monitor measures."""
-    stage.system.env.run(until=broken + dice.uniform(30.0, 90.0))
-    now = stage.system.env.now
-    said = max(monitor.listen(now), key=lambda alarm: alarm.loudness, default=None)
+    """Somebody complains of what no monitor measures, or a monitor cries out when all is quiet."""
+    env, until = stage.system.env, broken + dice.uniform(30.0, 90.0)
+    heard: list[Alarm] = []
+    while env.now < until:
+        env.run(until=env.now + LOOK)
+        heard += monitor.listen(env.now)
+    if heard and not stage.plan.causes:
+        return max(heard, key=lambda alarm: alarm.loudness)
     door = stage.system.design.arrivals[0].service
-    if said is None or stage.plan.causes:
-        return Alarm(door, "unknown", broken // LOOK * LOOK, now, 0.0, f"{door} does not do what it should")
-    return said
+    return Alarm(door, "unknown", broken // LOOK * LOOK, env.now, 0.0, f"{door} does not do what it should")
 
 
 def _history(casting: _Casting, stage: _Stage, broken: float) -> list[Change]:
@@ -268,10 +270,19 @@ def _published(stage: _Stage) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(pairs))
 
 
+def _names(stage: _Stage, plan: Plan) -> bool:
+    """Whether anything that is recorded names whoever is to blame."""
+    conventions, hidden = stage.conventions, plan.causes[0].service if plan.causes else ""
+    calls = conventions.traces and conventions.attributes and conventions.shown is not Shown.SERVER
+    measured = conventions.metrics and (conventions.edges or any(row[1] == hidden for row in stage.metrics))
+    return calls or measured or conventions.graph
+
+
 def _truth(casting: _Casting, stage: _Stage, alarm: Alarm, broken: float, name: str) -> dict[str, Any]:
     plan, system = stage.plan, stage.system
     causes = []
-    for cause in plan.causes:
+    named = plan.callers if len(plan.callers) == 1 or not _names(stage, plan) else ()
+    for cause in (*plan.causes, *(Cause(caller, "caller") for caller in named)):
         running = system.services.get(cause.service)
         pod = running.instances[cause.pod].place.instance if running and cause.pod is not None else None
         causes.append(

@@ -30,7 +30,11 @@ class Cause:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will happen: ``act`` does it; ``change`` is kind and title of what somebody changed, if so."""
+    """What will happen: ``act`` does it.
+
+    ``change`` is kind and title of what somebody changed, if anybody did. ``callers`` are to blame as well
+    where nothing that is recorded names a hidden cause. What is not ``felt`` raises no alarm.
+    """
 
     kind: str
     causes: tuple[Cause, ...]
@@ -38,6 +42,7 @@ class Plan:
     change: tuple[str, str] | None = None
     version: str = ""
     felt: bool = True
+    callers: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -152,9 +152,9 @@ def model_slow(scene: Scene) -> Plan | None:
         for each in scene.felt(Role.AGENT)
         if any(operation.agent and operation.agent.model.to == service.name for operation in each.operations)
     ]
-    hidden = () if service.spans else tuple(Cause(name, "caller") for name in agents if len(agents) == 1)
-    causes = (Cause(service.name), *hidden)
-    return Plan("model_slow", causes, changed(service, change), facts={"factor": factor})
+    callers = () if service.spans else tuple(agents)
+    act, facts = changed(service, change), {"factor": factor, "callers": agents}
+    return Plan("model_slow", (Cause(service.name),), act, callers=callers, facts=facts)
 
 
 def _tools(scene: Scene) -> list[Service]:

@@ -51,5 +51,6 @@ MEASURES: tuple[Measures, ...] = (
     edge_gap.measures,
     own_errors.measures,
     structure.measures,
+    logs.measures,
 )
 """What of quiet time is remembered when its rows are gone."""

@@ -57,7 +57,7 @@ class _Table:
 
 def find(view: View) -> tuple[Anomaly, ...]:
     """Nodes with failed requests or seconds of their own, of the kind that the symptom shows (else both)."""
-    spoken = {view.spans.service.names[code] for code in np.unique(view.spans.service.codes) if code >= 0}
+    spoken = {view.spans.service.names[code] for code in view.spans.service.used()}
     if not len(view.metrics) or not view.metrics_late.any():
         return ()
     wanted = view.alert.symptom.signal

@@ -98,7 +98,7 @@ def _remembered(past: Past) -> Past:
 def _lines(view: View) -> tuple[Ints, Sequence[Words]]:
     """The line of each log record, by its number, and the lines."""
     body = view.logs.body
-    used = np.unique(body.codes[body.codes != MISSING])
+    used = body.used()
     of_body = np.full(len(body.names) + 1, MISSING, dtype=np.int64)
     of_body[used], lines = distinct([body.names[code] for code in used.tolist()])
     return of_body[body.codes], lines

@@ -4,14 +4,14 @@ from pathlib import Path
 import typer
 from typer.testing import CliRunner
 
-from benchmarks.command import main
+from benchmarks.command import app, main
 from tests.benchmarks.made_up import case_folder
 
 
 def _run(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.command()(main)
-    done = CliRunner().invoke(app, list(words))
+    alone = typer.Typer()
+    alone.command()(main)
+    done = CliRunner().invoke(alone, list(words))
     return done.exit_code, done.output
 
 
@@ -87,3 +87,11 @@ def test_public_folders_are_graded_as_they_are(tmp_path: Path) -> None:
     (case / "data.csv").write_text("\n".join(["time,cartservice_cpu", *rows]))
     words = ("--root", str(tmp_path / "RE1-OB"), "--layout", "rcaeval", "--all")
     assert "RE1-OB/case_001: truth cartservice (cpu)" in _run(*words)[1]
+
+
+def test_options_may_follow_the_folder_on_the_real_command_line(tmp_path: Path) -> None:
+    case_folder(tmp_path, "set/case_007")
+    root = typer.Typer()
+    root.add_typer(app, name="bench")
+    done = CliRunner().invoke(root, ["bench", str(tmp_path), "--wrong"])
+    assert "set/case_007: truth onyx" in done.output

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -213,6 +214,7 @@ for told, fault in (("traces", "fails"), ("traces", "deaf"), ("metrics", "slow")
 def bytes_of_a_process(seed: str) -> str:
     told = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PRINTS],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONHASHSEED": seed},
         capture_output=True,
         text=True,
