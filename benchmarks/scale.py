@@ -68,13 +68,17 @@ class Point(BaseModel):
 
 
 class Slope(BaseModel):
-    """How total and phases grow along one axis, the other figure being ``fixed``; log-log least squares."""
+    """How total and phases grow along one axis, the other figure being ``fixed``; log-log least squares.
+
+    ``last`` is how the total grows over the last step alone, where what every diagnosis costs weighs least.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     along: str
     fixed: int
     total: float
+    last: float
     phases: dict[str, float]
     megabytes: float
 
@@ -134,11 +138,13 @@ def slopes(points: Sequence[Point]) -> list[Slope]:
         sizes = [float(getattr(point, along)) for point in line]
         if len(set(sizes)) > 1:
             phases = {name: [point.seconds.get(name, 0.0) for point in line] for name in line[0].seconds}
+            totals = [point.total for point in line]
             found.append(
                 Slope(
                     along=along,
                     fixed=getattr(line[0], _other(along)),
-                    total=slope(sizes, [point.total for point in line]),
+                    total=slope(sizes, totals),
+                    last=slope(sizes[-2:], totals[-2:]),
                     phases={name: slope(sizes, costs) for name, costs in phases.items()},
                     megabytes=slope(sizes, [point.peak for point in line]),
                 )
@@ -168,7 +174,7 @@ def table(points: Sequence[Point]) -> Iterator[str]:
     for line in slopes(points):
         title = f"slope along {line.along}, {line.fixed} {_other(line.along)}"
         yield (
-            f"{title:34} {line.total:6.2f} {'':6} {line.megabytes:6.2f}  {'':11}"
+            f"{title:34} {line.total:6.2f} {'':6} {line.megabytes:6.2f}  {f'last {line.last:.2f}':11}"
             + "".join(f"{line.phases.get(name, 0.0):10.2f}" for name in phases)
         )
 

@@ -36,8 +36,8 @@ def _draw_times(axes: Any, line: Sequence[Point], slope: Slope) -> None:
         axes.plot([_SPANS], [_SECONDS], marker="v", color=_GOAL, linestyle="none", label="goal")
     other = "services" if slope.along == "spans" else "spans"
     axes.set(xscale="log", yscale="log", xlabel=slope.along, ylabel="processor seconds")
-    axes.set_title(f"{slope.fixed:,} {other}: slope {slope.total:.2f}")
-    axes.legend(frameon=False, fontsize="small")
+    axes.set_title(f"{slope.fixed:,} {other}: slope {slope.total:.2f}, at last {slope.last:.2f}")
+    axes.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=4)
 
 
 def _draw_memory(axes: Any, line: Sequence[Point]) -> None:

@@ -113,11 +113,13 @@ def main(
         typer.echo(f"aitia: {told}; kinds are {', '.join(KINDS)}", err=True)
         raise typer.Exit(2)
     sizes, chosen = (int(low), int(high or low)), tuple(kinds or KINDS)
-    numbers = range(first, first + cases)
     with ProcessPoolExecutor(jobs) as workers:
-        tasks = [workers.submit(_make, out, seed, number, sizes, chosen) for number in numbers]
-        for done, task in enumerate(as_completed(tasks), start=1):
-            typer.echo(f"{done:5}/{cases}  {task.result()}")
+        tasks = [workers.submit(_make, out, seed, first + at, sizes, chosen) for at in range(cases)]
+        try:
+            for done, task in enumerate(as_completed(tasks), start=1):
+                typer.echo(f"{done:5}/{cases}  {task.result()}")
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)  # also when somebody has had enough
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ KINDS: dict[str, frozenset[Fault]] = {
     "bad_prompt": frozenset({Fault.PROMPT_CHANGE}),
     "cpu_hog": frozenset({Fault.CPU}),
     "dead": frozenset({Fault.UNAVAILABLE}),
-    "errors": frozenset({Fault.ERRORS}),
+    "errors": frozenset({Fault.ERRORS, Fault.CODE_ERROR, Fault.RESOURCE_LIMIT}),
     "latency": frozenset({Fault.LATENCY}),
     "memory_leak": frozenset({Fault.MEMORY}),
     "slow_peer_exhausts_pool": frozenset({Fault.LATENCY, Fault.POOL_EXHAUSTED}),

@@ -27,6 +27,7 @@ import numpy as np
 
 from causal import bayes_factors
 from causal.dataflow import fed
+from causal.edge_series import revealed
 from causal.edges import Edges, edges
 from causal.evidence import Symptom
 from causal.forest import entries
@@ -58,6 +59,10 @@ _QUICK = 0.3
 _AS_STRONG = 0.5
 _OTHER_KIND = 0.6
 _SMALLEST = 0.2
+# What callees may have brought about that are not measured, so that it may be anybody's below.
+_INCLUSIVE = ("failing", "waiting", "full")
+_PASSED_ON = 0.8
+_UNMEASURED = 0.3
 _FAILURES = ("errors", "availability")
 
 
@@ -110,6 +115,7 @@ def surroundings(view: View) -> Surroundings:
     heard = frozenset(
         (names[p // size], names[p % size]) for p, k in zip(pairs, n, strict=True) if k >= _LIVE_CALLS
     )
+    heard |= revealed(view.edge_series)
     alive = _alive(view)
     quiet = view.telemetry.quiet.metrics.service
     muted = frozenset(quiet.names[code] for code in quiet.used()) - alive
@@ -145,6 +151,8 @@ def leak(around: Surroundings, finding: Finding, found: Sequence[Finding]) -> fl
     Where gaps have risen on most calls at once, something that all services share is slow (their host, the
     network, the collector): a gap like the others then says little about the two services at its ends.
     """
+    if finding.chief.signal in _INCLUSIVE:
+        return _UNMEASURED
     share = min(1.0, finding.weight / max(bayes_factors.maybe(finding.evidence), 1e-9))
     stray = max(LEAK / (1.0 + finding.weight / _STRAY), _SMALLEST_LEAK, _PETTY * (1.0 - share) ** 2)
     if finding.kind not in ("gap", "time") or len(around.heard) < _MANY_CALLS:
@@ -262,6 +270,8 @@ def _elsewhere(around: Surroundings, suspect: Suspect, finding: Finding) -> tupl
     if passed and finding.kind == "output" and finding.chief.step is None:
         return passed, "its words go in"
     below = suspect.service in around.below(finding.callee)
+    if finding.chief.signal in _INCLUSIVE and (below or not around.calls.number_of_edges()):
+        return _PASSED_ON, "passes it on"
     if not below:
         if (suspect.service, finding.callee) in around.edges.strange:
             return 0.8, "asks the wrong one"
@@ -272,9 +282,9 @@ def _elsewhere(around: Surroundings, suspect: Suspect, finding: Finding) -> tupl
         return max(_HELD * suspect.slow, _HELD_BY_LOST * ("lost" in suspect.kinds)), "keeps its workers busy"
     if slow and (finding.chief.signal == "queueing" or finding.kind == "pool"):
         return _NOT_HELD * suspect.slow, "keeps its workers busy"
-    if finding.kind == "requests":
-        return max(_side_effect(suspect, finding), 0.6 if slow else 0.3), "answers differently"
-    return _side_effect(suspect, finding), "side effect"
+    differs = (0.6 if slow else 0.3) if finding.kind == "requests" else 0.0
+    chance = _side_effect(suspect, finding)
+    return max(chance, differs), "answers differently" if differs else "side effect"
 
 
 def _side_effect(suspect: Suspect, finding: Finding) -> float:

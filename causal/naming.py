@@ -20,6 +20,10 @@ _SIGNALS = {
     "error_logs": Fault.ERRORS,
     "exclusive_time": Fault.LATENCY,
     "own_latency": Fault.LATENCY,
+    "failing": Fault.ERRORS,
+    "waiting": Fault.LATENCY,
+    "silent": Fault.UNAVAILABLE,
+    "full": Fault.POOL_EXHAUSTED,
     "edge_gap": Fault.NETWORK_DELAY,
     "gave_up": Fault.ERRORS,
     "misdirected": Fault.ERRORS,
@@ -100,7 +104,7 @@ def _shown(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> 
     chief = max(mine, key=lambda f: (f.weight * _TELLING.get(f.kind, 1.0), f.kind), default=None)
     if chief is None:
         return Fault.UNKNOWN
-    full = any(a.signal == "pool" and a.amount >= _PENDING for f in mine for a in f.anomalies)
+    full = any(a.signal in ("pool", "full") and a.amount >= _PENDING for f in mine for a in f.anomalies)
     if chief.kind == "output":
         actor = _actor(mine)
         return _OUTPUTS.get(actor.kind, Fault.BAD_OUTPUT) if actor is not None else Fault.BAD_OUTPUT

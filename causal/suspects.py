@@ -40,6 +40,11 @@ KIND = {
     "own_latency": "time",
     "edge_gap": "gap",
     "own_errors": "errors",
+    "failing": "errors",
+    "waiting": "time",
+    "symptom": "symptom",
+    "silent": "lost",
+    "full": "pool",
     "error_logs": "errors",
     "unanswered": "lost",
     "gave_up": "lost",
@@ -62,7 +67,7 @@ KIND = {
     "turns": "output",
 }
 SLOW = ("time", "gap", "resource")
-_MEASURED = ("time", "gap", "errors", "lost")
+_MEASURED = ("time", "gap", "errors", "lost", "symptom")
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,8 @@ def findings(anomalies: Sequence[Anomaly], held: frozenset[str] = frozenset()) -
         kind = KIND.get(anomaly.signal, "requests")
         if kind in _MEASURED and not (anomaly.signal == "queueing" and anomaly.entity.service in held):
             most[anomaly.unit] = max(most.get(anomaly.unit, 0.0), anomaly.amount)
+        if kind == "symptom":
+            continue
         name = anomaly.entity.name if anomaly.entity.kind is EntityKind.EDGE else anomaly.entity.service
         gathered.setdefault((kind, name), []).append(anomaly)
     found = []

@@ -90,6 +90,17 @@ class _Table:
             kept[column.name] = value.take(rows) if isinstance(value, Column) else value[rows]
         return type(self)(**kept)
 
+    def joined(self, other: Self) -> Self:
+        """The rows of both, where they share their dictionaries (the other's may be longer)."""
+        whole: dict[str, Any] = {}
+        for column in fields(self):
+            one, two = getattr(self, column.name), getattr(other, column.name)
+            if isinstance(one, Column):
+                whole[column.name] = Column(np.concatenate([one.codes, two.codes]), two.names)
+            else:
+                whole[column.name] = np.concatenate([one, two])
+        return type(self)(**whole)
+
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from causal.columns import grouped
 from causal.compare import Groups
+from causal.edge_series import EdgeSeries, edge_series, revealed
 from causal.evidence import Alert
 from causal.forest import NANOSECOND, Forest, calls, parents, plant
 from causal.genai import Acts, acts
@@ -34,6 +35,7 @@ from causal.telemetry import (
     Spans,
     Telemetry,
 )
+from causal.unmeasured import completed
 
 _LONGEST_STRETCH = 60.0
 _SHORTEST_STRETCH = 5.0
@@ -132,6 +134,23 @@ class View:
 
     @cached_property
     def calls(self) -> frozenset[tuple[str, str]]:
+        """Who calls whom: as published, as seen, as attempted, and as metrics tell."""
+        return self.known_calls | revealed(self.edge_series)
+
+    @cached_property
+    def spoken(self) -> frozenset[str]:
+        """The services that have spans to compare, of quiet time and of the incident."""
+        service = self.spans.service
+        both = set(service.take(self.late).used()) & set(service.take(~self.late).used())
+        return frozenset(service.names[code] for code in both)
+
+    @cached_property
+    def edge_series(self) -> tuple[EdgeSeries, ...]:
+        """The metrics that tell of calls."""
+        return edge_series(self.metrics, self.known_calls)
+
+    @cached_property
+    def known_calls(self) -> frozenset[tuple[str, str]]:
         """Who calls whom, as published, as seen, and as attempted."""
         names = self.spans.service.names
         asked = np.flatnonzero(self.outgoing)
@@ -194,6 +213,7 @@ def behold(alert: Alert, telemetry: Telemetry) -> View:
         spans, late = spans.take(kept[0]), late[kept[0]]
         metrics, metrics_late = metrics.take(kept[1]), metrics_late[kept[1]]
         logs, logs_late = logs.take(kept[2]), logs_late[kept[2]]
+    spans, late = completed(spans, late)
     forest = plant(spans)
     return View(alert, telemetry, forest, late[forest.root], metrics, metrics_late, logs, logs_late)
 
@@ -233,7 +253,10 @@ def _chained(one: Column, two: Column) -> Column:
         return Column(np.concatenate([one.codes, two.codes]), one.names)
     if not len(one):
         return two
-    return Column.of([*one.values(), *two.values()])
+    known = {name: code for code, name in enumerate(one.names)}
+    into = [known.setdefault(name, len(known)) for name in two.names]
+    codes = np.array([*into, MISSING], dtype=np.int32)[two.codes]
+    return Column(np.concatenate([one.codes, codes]), tuple(known))
 
 
 def _peers(forest: Forest) -> Codes:

@@ -260,7 +260,8 @@ def cache_cold(scene: Scene) -> Plan | None:
     if forgetful.usual < _NOTICED * scene.usual:
         return None
     act = changed(cache, same, hits=scene.dice.uniform(0.0, 0.1))
-    return Plan("cache_cold", (Cause(cache.name),), act, facts={"hits_before": cache.hits})
+    callers, facts = scene.callers(cache.name), {"hits_before": cache.hits}
+    return Plan("cache_cold", (Cause(cache.name),), act, callers=callers, facts=facts)
 
 
 def slow_consumer(scene: Scene) -> Plan | None:
@@ -288,17 +289,11 @@ def unmeasured_slow(scene: Scene) -> Plan | None:
     service = scene.pick(hidden)
     if service is None:
         return None
-    callers = {
-        each.name
-        for each in scene.felt()
-        for operation in each.operations
-        for call in operation.calls
-        if call.to == service.name
-    }
+    callers = scene.callers(service.name)
     seconds = scene.delay(service)
     act = changed(service, slower(seconds, computing=False))
-    facts = {"seconds": seconds, "callers": sorted(callers)}
-    return Plan("unmeasured_slow", (Cause(service.name),), act, callers=tuple(sorted(callers)), facts=facts)
+    facts = {"seconds": seconds, "callers": callers}
+    return Plan("unmeasured_slow", (Cause(service.name),), act, callers=callers, facts=facts)
 
 
 def silent(scene: Scene) -> Plan | None:

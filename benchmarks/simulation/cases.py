@@ -151,7 +151,8 @@ def _played(casting: _Casting, stage: _Stage) -> Simulated | None:
         return None
     wanted = max(alarm.raised + dice.uniform(5.0, 40.0), alarm.onset + dice.uniform(*_INCIDENT))
     end = max(min(wanted, alarm.onset + _LONGEST), system.env.now)
-    system.env.run(until=end)
+    if end > system.env.now:
+        system.env.run(until=end)
     return _cut(casting, stage, alarm, (broken, end), changes)
 
 
@@ -273,7 +274,9 @@ def _published(stage: _Stage) -> tuple[tuple[str, str], ...]:
 def _names(stage: _Stage, plan: Plan) -> bool:
     """Whether anything that is recorded names whoever is to blame."""
     conventions, hidden = stage.conventions, plan.causes[0].service if plan.causes else ""
-    calls = conventions.traces and conventions.attributes and conventions.shown is not Shown.SERVER
+    service = stage.system.design.services.get(hidden)
+    own = conventions.traces and service is not None and service.spans
+    calls = own or (conventions.traces and conventions.attributes and conventions.shown is not Shown.SERVER)
     measured = conventions.metrics and (conventions.edges or any(row[1] == hidden for row in stage.metrics))
     return calls or measured or conventions.graph
 

@@ -32,8 +32,9 @@ class Cause:
 class Plan:
     """What will happen: ``act`` does it.
 
-    ``change`` is kind and title of what somebody changed, if anybody did. ``callers`` are to blame as well
-    where nothing that is recorded names a hidden cause. What is not ``felt`` raises no alarm.
+    ``change`` is kind and title of what somebody changed, if anybody did. ``callers`` are the cause's: a
+    single one cannot be told apart from it, and neither can all of a cause that nothing recorded names.
+    What is not ``felt`` raises no alarm.
     """
 
     kind: str
@@ -104,6 +105,14 @@ class Scene:
             and not call.cached_by
             and rates.get((service.name, operation.name), 0.0) * call.chance >= _REACH * whole
         ]
+
+    def callers(self, name: str) -> tuple[str, ...]:
+        """Who among the felt ones calls a service."""
+        return tuple(
+            each.name
+            for each in self.felt()
+            if any(name in (call.to, call.cached_by) for op in each.operations for call in op.calls)
+        )
 
     def pick(self, candidates: Sequence[Any]) -> Any:
         """One of the candidates; None if there is none."""

@@ -55,7 +55,8 @@ def network_service(scene: Scene) -> Plan | None:
         system.network.slow[key] = (seconds, seconds * 0.2)
 
     facts = {"seconds": seconds, "direction": "out" if out else "in"}
-    return Plan("network_service", (Cause(service.name),), act, facts=facts)
+    callers = scene.callers(service.name)
+    return Plan("network_service", (Cause(service.name),), act, callers=callers, facts=facts)
 
 
 def network_loss(scene: Scene) -> Plan | None:
@@ -68,7 +69,8 @@ def network_loss(scene: Scene) -> Plan | None:
     def act(system: System) -> None:
         system.network.lossy["*", service.name] = chance
 
-    return Plan("network_loss", (Cause(service.name),), act, facts={"chance": chance})
+    callers, facts = scene.callers(service.name), {"chance": chance}
+    return Plan("network_loss", (Cause(service.name),), act, callers=callers, facts=facts)
 
 
 def surge(scene: Scene) -> Plan | None:

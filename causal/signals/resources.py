@@ -10,7 +10,8 @@ Metric names are only read to name the kind of resource.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +27,7 @@ _KINDS = {
     "pool": re.compile(r"pool|connection.*(count|usage|pending)|pending|threads?_busy|in_use", re.IGNORECASE),
     "resource": re.compile(r"disk|gc[._]|throttl|file_descriptor|fd_|restart", re.IGNORECASE),
 }
+_POOL = _KINDS["pool"]
 _LIMIT = re.compile(r"limit|max|capacity|total$", re.IGNORECASE)
 _HOST = re.compile(r"node|host", re.IGNORECASE)
 _LEAST = 1.0
@@ -34,54 +36,76 @@ _FEW = 3
 _SHARED = 20
 _OF_WORST = 0.5
 _RATIO = 0.2
+_SHRUNK = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class _Series:
+    """One metric of one service: its rows, the name of the metric, and what kind of resource it tells of."""
+
+    rows: Ints
+    service: int
+    metric: int
+    kind: str
+
+    @property
+    def owner(self) -> tuple[int, str]:
+        return self.service, self.kind
 
 
 def find(view: View) -> tuple[Anomaly, ...]:
     """The resources of services that are used more than in quiet time."""
-    metrics, late = view.metrics, view.metrics_late
+    series = _series(view)
+    busiest, limits = _busiest(view, series), _limits(view)
+    judged: dict[tuple[int, str], list[tuple[bool, Anomaly | None]]] = {}
+    for one in series:
+        whole = _limit(limits, one.service, view.metrics.metric.names[one.metric]) or busiest[one.metric]
+        says_whole = _capacity(view.metrics.metric.names[one.metric], 0.0) > 0.0
+        judged.setdefault(one.owner, []).append((says_whole, _judge(view, one, whole)))
+    return tuple(anomaly for each in judged.values() for anomaly in _told(each))
+
+
+def _series(view: View) -> list[_Series]:
+    """What tells of a resource that is the service's own, and not its host's."""
+    metrics = view.metrics
     kinds = [_kind(name) for name in metrics.metric.names]
-    known = np.array([kind is not None for kind in kinds] or [False])
-    if not len(metrics):
-        return ()
-    rows = np.flatnonzero(known[metrics.metric.codes] & np.isfinite(metrics.value))
+    telling = np.array([*(kind is not None for kind in kinds), False])
+    rows = np.flatnonzero(telling[metrics.metric.codes] & np.isfinite(metrics.value))
     if not len(rows):
-        return ()
+        return []
+    shared = _shared(view, rows)
     first, group = grouped(metrics.service.codes[rows], metrics.metric.codes[rows])
     order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(len(first) + 1))
-    series = [rows[order[bounds[i] : bounds[i + 1]]] for i in range(len(first))]
-    usual = [_usual(metrics.value[of[~late[of]]]) for of in series]
-    shared, limits = _shared(view, rows), _limits(view)
-    busiest: dict[int, float] = {}
-    for of, level in zip(series, usual, strict=True):
-        name = int(metrics.metric.codes[of[0]])
-        worst = float(np.max(metrics.value[of]))
-        busiest[name] = max(busiest.get(name, 0.0), level, _OF_WORST * worst)
-    found: dict[tuple[int, str], list[tuple[float, Anomaly | None]]] = {}
-    for of in series:
-        name, service = int(metrics.metric.codes[of[0]]), int(metrics.service.codes[of[0]])
-        kind = kinds[name]
-        if kind is not None and name not in shared:
-            known_capacity = _capacity(metrics.metric.names[name], 0.0) > 0.0
-            judged = _judge(view, of, kind, busiest[name], limits)
-            found.setdefault((service, kind), []).append((float(known_capacity), judged))
-    return tuple(anomaly for judged in found.values() for anomaly in _told(judged))
+    parts = np.split(rows[order], np.searchsorted(group[order], np.arange(1, len(first))))
+    owners = ((int(metrics.service.codes[of[0]]), int(metrics.metric.codes[of[0]]), of) for of in parts)
+    return [
+        _Series(of, service, metric, kind)
+        for service, metric, of in owners
+        if (kind := kinds[metric]) is not None and metric not in shared
+    ]
 
 
-def _told(judged: list[tuple[float, Anomaly | None]]) -> list[Anomaly]:
+def _busiest(view: View, series: Sequence[_Series]) -> dict[int, float]:
+    """Of each metric, how busy the busiest service usually is, or half of its worst moment."""
+    levels: dict[int, float] = {}
+    for one in series:
+        quiet = view.metrics.value[one.rows[~view.metrics_late[one.rows]]]
+        usual = float(np.quantile(quiet, 0.9)) if len(quiet) else 0.0
+        worst = _OF_WORST * float(np.max(view.metrics.value[one.rows]))
+        levels[one.metric] = max(levels.get(one.metric, 0.0), usual, worst)
+    return levels
+
+
+def _told(judged: list[tuple[bool, Anomaly | None]]) -> list[Anomaly]:
     """Of one kind on one service: where some metrics say what the whole is, only these are heard."""
-    best = max(known for known, _ in judged)
-    return [anomaly for known, anomaly in judged if known == best and anomaly is not None]
+    best = max(says_whole for says_whole, _ in judged)
+    return [anomaly for says_whole, anomaly in judged if says_whole == best and anomaly is not None]
 
 
 def _kind(name: str) -> str | None:
     if _LIMIT.search(name) or _HOST.search(name):
         return None
     return next((kind for kind, pattern in _KINDS.items() if pattern.search(name)), None)
-
-
-def _usual(values: Floats) -> float:
-    return float(np.quantile(values, 0.9)) if len(values) else 0.0
 
 
 def _shared(view: View, rows: Ints) -> frozenset[int]:
@@ -96,16 +120,13 @@ def _shared(view: View, rows: Ints) -> frozenset[int]:
     return frozenset(np.flatnonzero(often > _SHARED).tolist())
 
 
-def _judge(
-    view: View, of: Ints, kind: str, busiest: float, limits: Mapping[tuple[int, str], float]
-) -> Anomaly | None:
-    metrics, late = view.metrics, view.metrics_late
+def _judge(view: View, one: _Series, whole: float) -> Anomaly | None:
+    metrics, late, of = view.metrics, view.metrics_late, one.rows
     quiet, now = metrics.value[of[~late[of]]], metrics.value[of[late[of]]]
     if len(quiet) < _FEW or not len(now):
         return None
-    name = metrics.metric.names[metrics.metric.codes[of[0]]]
-    service = metrics.service.names[metrics.service.codes[of[0]]]
-    capacity = _capacity(name, _limit(limits, int(metrics.service.codes[of[0]]), name) or busiest)
+    name, service = metrics.metric.names[one.metric], metrics.service.names[one.service]
+    capacity = _capacity(name, whole)
     usual, worst = float(np.median(quiet)), float(np.quantile(now, 0.9, method="higher"))
     noise = float(np.sqrt(np.var(quiet) + (_MATERIAL * capacity) ** 2 + 1e-12))
     freedom = float(np.clip(len(quiet) - 1, 2, 4))
@@ -116,9 +137,10 @@ def _judge(
         return None
     times: Floats = metrics.time[of[late[of]]]
     risen: Flags = now >= (usual + worst) / 2
+    signal = "full" if one.kind == "pool" and _anybodys(view, service) else one.kind
     return Anomaly(
         entity=Entity(kind=EntityKind.RESOURCE, name=f"{service}/{name}", service=service),
-        signal=kind,
+        signal=signal,
         log_bayes_factor=evidence,
         amount=(worst - usual) / max(capacity, 1e-12),
         unit="of capacity",
@@ -127,6 +149,16 @@ def _judge(
         onset=float(times[risen].min()) if risen.any() else None,
         says=f"{name} of {service} rose to {worst:.4g}, usually {usual:.4g}",
     )
+
+
+def _anybodys(view: View, service: str) -> bool:
+    """Whether a full pool may be the doing of slow callees: no spans tell, and it is as large as ever."""
+    metrics = view.metrics
+    sized = [c for c, name in enumerate(metrics.metric.names) if _POOL.search(name) and _LIMIT.search(name)]
+    mine = (metrics.service.codes == metrics.service.code(service)) & np.isin(metrics.metric.codes, sized)
+    now, calm = (metrics.value[mine & which] for which in (view.metrics_late, ~view.metrics_late))
+    shrunk = len(now) and len(calm) and now.min() < (1.0 - _SHRUNK) * np.median(calm)
+    return service not in view.spoken and not shrunk
 
 
 def _multiplied(quiet: Floats, worst: float, freedom: float) -> float:

@@ -112,6 +112,11 @@ def test_slopes_are_told_along_both_axes() -> None:
     ]
 
 
+def test_the_last_step_is_told_apart_from_the_whole() -> None:
+    points = [_point(10, 100, 1.0), _point(10, 1000, 1.0), _point(10, 10_000, 10.0)]
+    assert slopes(points)[0].last == pytest.approx(1.0)
+
+
 def test_loading_libraries_is_no_part_of_a_verdict() -> None:
     assert _point(10, 100, 2.0).total == 2.0
 

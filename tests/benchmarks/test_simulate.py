@@ -90,3 +90,9 @@ def test_the_command_writes_cases_and_keeps_what_is_there(tmp_path: Path) -> Non
     CliRunner().invoke(app, arguments)
     again = CliRunner().invoke(app, arguments)
     assert "is there" in again.output
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_an_alarm_on_noise_ends_where_it_was_heard(number: int) -> None:
+    case = _case("nothing", number)
+    assert case.rows.incident.holds(case.alert.raised_at)

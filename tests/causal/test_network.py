@@ -94,3 +94,9 @@ def test_the_minimal_set_is_empty_where_nobody_suffices() -> None:
 def test_asking_for_a_diagnosis_is_what_loads_pgmpy() -> None:
     code = "import sys, causal.diagnose; sys.exit('pgmpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_hundreds_of_findings_that_are_hardly_explained_do_not_underflow() -> None:
+    strays = [Observation(14.0, 0.003, {"cause": 0.04})] * 600
+    found = posterior(Network({"cause": 0.01}, strays, Observation(0.0, 0.01, {"cause": 0.9})))
+    assert found["cause"] == pytest.approx(1.0)
