@@ -141,11 +141,9 @@ def slower(table: Sums) -> Change:
     n_quiet, n_now = (table.n[:, which].sum(axis=1) for which in (quiet, table.late))
     log_before, within = _moments(table.log[:, quiet], table.log_squares[:, quiet], n_quiet)
     log_now, _ = _moments(table.log[:, table.late], table.log_squares[:, table.late], n_now)
-    between, stretches = _between(table.n[:, quiet], table.log[:, quiet], within)
+    between, freedom = _moderated(*_between(table.n[:, quiet], table.log[:, quiet], within))
     noise = between + within / np.maximum(n_now, 1.0) + within / np.maximum(n_quiet, 1.0) + _FLOOR
-    evidence = bayes_factors.student_t(
-        (log_now - log_before) / np.sqrt(noise), np.maximum(stretches - 1.0, 2.0)
-    )
+    evidence = bayes_factors.student_t((log_now - log_before) / np.sqrt(noise), freedom)
     before, spread = _moments(table.total[:, quiet], table.squares[:, quiet], n_quiet)
     now, _ = _moments(table.total[:, table.late], table.squares[:, table.late], n_now)
     spread = np.maximum(spread, before**2 * _LEAST_SPREAD)
@@ -203,6 +201,22 @@ def _change(
     known = (n_quiet >= _FEW) & (n_now > 0)
     amount = np.where(known, np.maximum(excess - _CREDIBLE * doubt, 0.0), 0.0)
     return Change(np.where(known, evidence, 0.0), amount, n_quiet, n_now, *levels)
+
+
+def _moderated(between: Floats, stretches: Floats) -> tuple[Floats, Floats]:
+    """Each group's variance between stretches, drawn towards that of all groups; and its degrees of freedom.
+
+    A group with few stretches can be calm or wild by chance; its likes tell what is usual (Smyth, "Linear
+    models and empirical Bayes methods for assessing differential expression", 2004). They weigh as much as
+    the fewest stretches that speak for themselves, and never more than there were stretches to see.
+    """
+    own = np.where(stretches >= _FEW, stretches - 1.0, 0.0)
+    if not own.any():
+        return between, np.full(len(between), 2.0)
+    others = min(float(_FEW), float(own.max()))
+    usual = float((own * between).sum() / own.sum())
+    freedom = own + others
+    return (own * between + others * usual) / freedom, np.maximum(freedom, 2.0)
 
 
 def _between(n: Floats, log: Floats, within: Floats) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ import numpy as np
 from causal.attributes import values
 from causal.columns import by_key, grouped
 from causal.forest import failed
-from causal.telemetry import MISSING, Flags, Ints, SpanKind
+from causal.telemetry import MISSING, Flags, Ints
 from causal.view import View
 
 _SAMPLE = 40
@@ -43,7 +43,7 @@ class Edges:
 
 def edges(view: View) -> Edges:
     """Sort the failed calls of the incident."""
-    asks = (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+    asks = view.asking
     wrong = failed(view.spans)
     moved = dict(_addressed(view, asks, wrong))
     return Edges(
@@ -57,7 +57,7 @@ def edges(view: View) -> Edges:
 
 def strangers(view: View) -> Pairs:
     """Pairs of which most calls fail and none was made in quiet time, by callers who made calls then."""
-    asks = (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+    asks = view.asking
     service = view.spans.service.codes
     new = asks & view.late & view.answered & np.isin(service, np.unique(service[asks & ~view.late]))
     wrong, late = failed(view.spans), view.late

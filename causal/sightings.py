@@ -24,7 +24,7 @@ from causal.columns import grouped
 from causal.evidence import Evidence, Fault
 from causal.forest import NANOSECOND, failed
 from causal.signatures import Catalogue, Signature, readable, shipped
-from causal.telemetry import MISSING, Codes, Flags, Ints, SpanKind, Spans
+from causal.telemetry import MISSING, Codes, Flags, Ints, Spans
 from causal.view import View
 
 _TYPES = ("error.type", "exception.type")
@@ -206,7 +206,7 @@ def _sources(view: View) -> Flags:
 
 def _calls(view: View) -> Flags:
     """Calls to services that are known; a call to anybody else is a service's own work."""
-    calls: Flags = (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+    calls: Flags = view.asking
     return calls
 
 

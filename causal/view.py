@@ -41,6 +41,7 @@ _LONGEST_STRETCH = 60.0
 _SHORTEST_STRETCH = 5.0
 _STRETCHES = 12
 _PURE = 0.9
+_ASKING = (SpanKind.CLIENT, SpanKind.PRODUCER)
 _SLOT = 2.0
 
 Table = TypeVar("Table", Spans, Metrics, Logs)
@@ -115,10 +116,17 @@ class View:
 
     @cached_property
     def outgoing(self) -> Flags:
-        """Spans that wait for another service."""
-        calling = np.isin(self.spans.kind, (SpanKind.CLIENT, SpanKind.UNSPECIFIED, SpanKind.INTERNAL))
+        """Spans that wait for another service, be it only to take a message off their hands."""
+        waiting = (*_ASKING, SpanKind.UNSPECIFIED, SpanKind.INTERNAL)
+        calling = np.isin(self.spans.kind, waiting)
         out: Flags = (self.peer != MISSING) & calling
         return out
+
+    @cached_property
+    def asking(self) -> Flags:
+        """Spans that ask another service for something, where it is known whom."""
+        asks: Flags = np.isin(self.spans.kind, _ASKING) & (self.peer != MISSING)
+        return asks
 
     @cached_property
     def callee(self) -> Column:
@@ -264,7 +272,7 @@ def _peers(forest: Forest) -> Codes:
     peer = np.full(len(spans), MISSING, dtype=np.int32)
     children = np.flatnonzero(forest.crosses)
     peer[forest.parent[children]] = spans.service.codes[children]
-    asks = np.flatnonzero(spans.kind == SpanKind.CLIENT)
+    asks = np.flatnonzero(np.isin(spans.kind, _ASKING))
     if not len(asks):
         return peer
     _, kind = grouped(spans.service.codes[asks], spans.operation.codes[asks])

@@ -20,7 +20,7 @@ from causal.edges import strangers
 from causal.evidence import Anomaly, Entity, EntityKind
 from causal.forest import NANOSECOND, failed
 from causal.past import Measure, Shared
-from causal.telemetry import MISSING, Flags, Ints, SpanKind
+from causal.telemetry import Flags, Ints
 from causal.view import View
 
 _LEAST = 1.0
@@ -59,7 +59,7 @@ def _sources(view: View) -> tuple[Flags, Flags]:
     source = failed(view.spans)
     inner = np.flatnonzero(source & (view.forest.parent >= 0))
     source[view.forest.parent[inner]] = False
-    return source, (view.spans.kind == SpanKind.CLIENT) & (view.peer != MISSING)
+    return source, view.asking
 
 
 def _ways(view: View, source: Flags) -> tuple[tuple[str, Flags], tuple[str, Flags]]:
