@@ -39,7 +39,6 @@ _MASK = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{18,}|\b[0-9a-f]{12,}\b|(?<![#\w.])\d+(?:[.:\-]\d+)*(?![\w])|(?<==)[^\s,)\]]+",
     re.IGNORECASE,
 )
-_ANY_DIGIT = str.maketrans("123456789", "000000000")
 _LOCATION = re.compile(r"[A-Za-z_$][\w$./-]*[#:]\d+\b")
 Words = tuple[str, ...]
 
@@ -104,6 +103,7 @@ def distinct(bodies: Sequence[str]) -> tuple[Ints, list[Words]]:
     What is masked does not depend on which digits a body holds, only on where: bodies of one shape that agree
     in the digits that stay are the same line, and one of them is read.
     """
+    bodies = [_cut(body) for body in bodies]
     shapes: dict[str, int] = {}
     shape = np.array([shapes.setdefault(one, len(shapes)) for one in _shaped(bodies)], dtype=np.int64)
     _, first = np.unique(shape, return_index=True)
@@ -126,8 +126,16 @@ def distinct(bodies: Sequence[str]) -> tuple[Ints, list[Words]]:
 
 def _shaped(bodies: Sequence[str]) -> list[str]:
     """The bodies with all digits alike; as one long text, unless that cannot be told apart again."""
-    shaped = "\0".join(bodies).translate(_ANY_DIGIT).split("\0") if bodies else []
-    return shaped if len(shaped) == len(bodies) else [body.translate(_ANY_DIGIT) for body in bodies]
+    text = _alike("\0".join(bodies))
+    shaped = text.split("\0") if bodies else []
+    return shaped if len(shaped) == len(bodies) else [_alike(body) for body in bodies]
+
+
+def _alike(text: str) -> str:
+    """A text with noughts for digits; nine replacements are quicker than a translation beyond ASCII."""
+    for digit in "123456789":
+        text = text.replace(digit, "0")
+    return text
 
 
 def _staying(body: str) -> tuple[int, ...]:
