@@ -20,12 +20,12 @@ import typer
 
 from benchmarks.cases import Case
 from benchmarks.readers import find
-from causal.calibrate import features, fit
+from causal.calibrate import columns, fit
 from causal.diagnose import ENGINE, diagnose
 from causal.evidence import Calibration, Label
 from causal.telemetry import Floats
 
-VAGUE_MEAN, VAGUE = np.array([0.0, 1.0]), np.diag([4.0, 1.0])
+VAGUE_MEAN, VAGUE = np.array([0.0, 1.0, 0.0]), np.diag([4.0, 1.0, 1.0])
 """Before any label: what is raw is believed, but hardly."""
 _LEAST_GROUP = 5
 _LEAST_SPREAD = 0.02
@@ -35,30 +35,37 @@ _EVEN = 0.5
 def labels(cases: Iterable[Case]) -> Iterator[tuple[str, Label]]:
     """The system and the label of every case in which something is blamed."""
     for number, case in enumerate(cases, start=1):
-        print(f"\r{number} incidents", end="", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"\r{number} incidents", end="", file=sys.stderr, flush=True)
         incident = case.read()
-        first = diagnose(*incident).first
+        verdict = diagnose(*incident)
+        first = verdict.first
         if first is None:
             continue
         named = {first.service, first.entity.name}
         right = any(cause.is_among(named) for cause in case.truth().root_causes)
-        told = Label(incident=str(case), raw_probability=first.raw_probability, right=right)
-        yield _system(case), told
+        yield (
+            _system(case),
+            Label(
+                incident=str(case),
+                raw_probability=first.raw_probability,
+                unexplained=verdict.unexplained,
+                right=right,
+            ),
+        )
 
 
 def fitted(groups: Mapping[str, Sequence[Label]], provenance: str, version: int) -> Calibration:
     """The line through all labels, with as much doubt as lines differ from system to system."""
     every = [label for group in groups.values() for label in group]
-    x, y = _columns(every)
+    x, y = columns(every)
     line, covariance = fit(x, y, VAGUE_MEAN, VAGUE)
     spread = covariance + _between(groups, line)
     return Calibration(
         version=version,
         engine=ENGINE,
-        intercept=float(line[0]),
-        slope=float(line[1]),
-        variance=(float(spread[0, 0]), float(spread[0, 1]), float(spread[1, 1])),
-        at=float(x[:, 1].mean()),
+        weights=line.tolist(),
+        covariance=spread.tolist(),
+        at=x.mean(axis=0).tolist(),
         labels=len(every),
         provenance=provenance,
     )
@@ -69,19 +76,14 @@ def _between(groups: Mapping[str, Sequence[Label]], line: Floats) -> Floats:
     away, noise = [], []
     for group in groups.values():
         if len(group) >= _LEAST_GROUP:
-            own, covariance = fit(*_columns(group), line, VAGUE)
+            own, covariance = fit(*columns(group), line, VAGUE)
             away.append(np.outer(own - line, own - line))
             noise.append(covariance)
     if not away:
-        return np.diag([_EVEN, _LEAST_SPREAD])
+        return np.diag([_EVEN, _LEAST_SPREAD, _LEAST_SPREAD])
     beyond = np.mean(away, axis=0) - np.mean(noise, axis=0)
     values, vectors = np.linalg.eigh(beyond)
     return np.asarray(vectors @ np.diag(np.maximum(values, _LEAST_SPREAD)) @ vectors.T, dtype=np.float64)
-
-
-def _columns(group: Sequence[Label]) -> tuple[Floats, Floats]:
-    right = np.array([label.right for label in group], dtype=np.float64)
-    return features([label.raw_probability for label in group]), right
 
 
 def _system(case: Case) -> str:
@@ -102,7 +104,8 @@ def main(
     provenance = f"fitted on {n} incidents of our own with a known cause ({', '.join(map(_told, roots))})"
     line = fitted(groups, provenance, version)
     out.write_text(line.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"\n{out}: {line.intercept:+.2f} {line.slope:+.2f} x log odds, {provenance}")
+    weights = " ".join(f"{weight:+.2f}" for weight in line.weights)
+    typer.echo(f"\n{out}: weights {weights}; {provenance}")
 
 
 def _told(root: Path) -> str:

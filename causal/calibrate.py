@@ -1,10 +1,11 @@
 """From raw to calibrated probability: how often a verdict of such a posterior turned out to be right.
 
 Posteriors of noisy-OR networks are no frequencies: witnesses are not independent, and what nobody thought
-of is missing. So the log odds of the posterior go through a line, a + b times the log odds (Platt,
-"Probabilistic outputs for support vector machines", 1999), fitted on incidents with a known cause. The line
-itself is known only so well: it has a Gaussian posterior (Laplace's approximation), and what is told is the
-mean over all lines that it holds possible (MacKay, "The evidence framework applied to classification
+of is missing. So the log odds of the posterior go through a line (Platt, "Probabilistic outputs for support
+vector machines", 1999), together with what tells a lucky fit from an understood incident: how much evidence
+the first hypothesis leaves unexplained, on a log scale. The line is fitted on incidents with a known cause,
+and is itself known only so well: it has a Gaussian posterior (Laplace's approximation), and what is told is
+the mean over all lines that it holds possible (MacKay, "The evidence framework applied to classification
 networks", 1992). Few labels mean a wide posterior, and probabilities that keep away from certainty. Little
 quiet time widens it as well.
 
@@ -47,12 +48,15 @@ def shipped() -> Calibration:
 
 
 def calibrated(
-    raw: Sequence[float], quiet_seconds: float, line: Calibration | None = None
+    raw: Sequence[float], unexplained: float, quiet_seconds: float, line: Calibration | None = None
 ) -> tuple[list[float], float]:
-    """The calibrated probabilities in order, and what is left for "none of these"; together they are one."""
+    """The calibrated probabilities in order, and what is left for "none of these"; together they are one.
+
+    ``unexplained`` is the evidence (nats) that the first hypothesis does not explain.
+    """
     if not raw:
         return [], 1.0
-    told = [float(p) for p in _moderated(np.asarray(raw, dtype=np.float64), quiet_seconds, line or shipped())]
+    told = _moderated(features(raw, [unexplained] * len(raw)), quiet_seconds, line or shipped()).tolist()
     first = max(told)
     others = sum(told) - first
     room = min(1.0, (1.0 - first) / others) if others > 0.0 else 1.0
@@ -75,23 +79,17 @@ def refitted(prior: Calibration, labels: Sequence[Label]) -> Calibration:
     """The line after a site's labels, the most probable one and how sure that is; the prior is left alone."""
     if not labels:
         return prior
-    x = _features(np.array([label.raw_probability for label in labels], dtype=np.float64))
-    y = np.array([label.right for label in labels], dtype=np.float64)
-    line, covariance = fit(x, y, np.array([prior.intercept, prior.slope]), _covariance(prior))
-    return prior.model_copy(
-        update={
-            "intercept": float(line[0]),
-            "slope": max(float(line[1]), _FLATTEST),
-            "variance": (float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])),
-            "site_labels": len(labels),
-        }
-    )
+    x, y = columns(labels)
+    weights, covariance = fit(x, y, np.array(prior.weights), np.array(prior.covariance))
+    weights[1] = max(weights[1], _FLATTEST)
+    moved = {"weights": weights.tolist(), "covariance": covariance.tolist(), "site_labels": len(labels)}
+    return Calibration.model_validate(prior.model_dump() | moved)
 
 
 def fit(x: Floats, y: Floats, mean: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     """Newton's method for logistic regression with a Gaussian prior: the mode, and the covariance there.
 
-    ``x`` has a column of ones and one of log odds, ``y`` is 1 where the verdict was right.
+    ``x`` has a row of features a label, ``y`` is 1 where the verdict was right.
     """
     precision, line = np.linalg.inv(covariance), mean.astype(np.float64)
     for _ in range(_STEPS):
@@ -107,26 +105,23 @@ def fit(x: Floats, y: Floats, mean: Floats, covariance: Floats) -> tuple[Floats,
     return line, np.linalg.inv(bend)
 
 
-def features(raw: Sequence[float]) -> Floats:
-    """What the line is fitted on: a one and the log odds of each raw probability."""
-    return _features(np.asarray(raw, dtype=np.float64))
+def columns(labels: Sequence[Label]) -> tuple[Floats, Floats]:
+    """What the line is fitted on: the features of each label, and whether it was right."""
+    raw, left = [label.raw_probability for label in labels], [label.unexplained for label in labels]
+    return features(raw, left), np.array([label.right for label in labels], dtype=np.float64)
 
 
-def _moderated(raw: Floats, quiet_seconds: float, line: Calibration) -> Floats:
+def features(raw: Sequence[float], unexplained: Sequence[float]) -> Floats:
+    """A one, the log odds of each raw probability, and the log of the nats that were left unexplained."""
+    odds = logit(np.clip(np.asarray(raw, dtype=np.float64), _EDGE, 1.0 - _EDGE))
+    left = np.log1p(np.maximum(np.asarray(unexplained, dtype=np.float64), 0.0))
+    return np.column_stack([np.ones(len(odds)), odds, left])
+
+
+def _moderated(x: Floats, quiet_seconds: float, line: Calibration) -> Floats:
     """The chance averaged over all lines that are possible: the wider, the nearer to even."""
-    x = _features(raw)
-    middle = x @ np.array([line.intercept, max(line.slope, _FLATTEST)])
     unknown = _UNKNOWN_TIME * (1.0 - min(1.0, quiet_seconds / _PLENTY)) ** 2
     # One width for all, that of the mean label: a width of each one's own could turn the order of two around.
-    width = line.width + unknown
-    return np.asarray(expit(middle / np.sqrt(1.0 + pi * width / 8.0)), dtype=np.float64)
-
-
-def _features(raw: Floats) -> Floats:
-    odds = logit(np.clip(raw, _EDGE, 1.0 - _EDGE))
-    return np.column_stack([np.ones(len(raw)), odds])
-
-
-def _covariance(line: Calibration) -> Floats:
-    a, both, b = line.variance
-    return np.array([[a, both], [both, b]])
+    at = np.array(line.at)
+    width = max(0.0, float(at @ np.array(line.covariance) @ at)) + unknown
+    return np.asarray(expit(x @ np.array(line.weights) / np.sqrt(1.0 + pi * width / 8.0)), dtype=np.float64)

@@ -49,6 +49,15 @@ class Case:
     people: tuple[Suspect, ...]
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """Suspects in order with their raw probabilities, and the evidence (nats) that the first leaves over."""
+
+    people: tuple[Suspect, ...] = ()
+    raw: tuple[float, ...] = ()
+    unexplained: float = 0.0
+
+
 def diagnose(alert: Alert, telemetry: Telemetry, priors: Priors = UNTAUGHT) -> Diagnosis:
     """Rank what may have caused the alert; with nothing to go on, "none of these" gets everything."""
     view = behold(alert, telemetry)
@@ -56,17 +65,19 @@ def diagnose(alert: Alert, telemetry: Telemetry, priors: Priors = UNTAUGHT) -> D
     case = examine(view, anomalies, priors)
     network = connect(case)
     line = priors.calibration or shipped()
-    hypotheses, none, ranked = _hypotheses(case, network, line)
+    ranking = rank(case, network)
+    hypotheses, none = _hypotheses(case, ranking, line)
     return Diagnosis(
         engine=ENGINE,
         hypotheses=hypotheses,
         none_of_these=none,
-        minimal_set=tuple(f"service:{name}" for name in minimal_set(network, ranked)) if ranked else (),
+        minimal_set=_minimal(network, ranking),
         missing_evidence=missing.evidence(view),
         anomalies=anomalies,
         graph=causal_graph(view, case.around, case.people, case.found),
         method=_method(case),
         calibration=told(line),
+        unexplained=ranking.unexplained,
         inputs=_inputs(alert, telemetry, priors),
     )
 
@@ -118,12 +129,10 @@ def _not_seen(case: Case, finding: Finding) -> dict[str, float]:
     return {UNOBSERVED: chance} if chance > LEAK else {}
 
 
-def _hypotheses(
-    case: Case, network: Network, line: Calibration
-) -> tuple[tuple[Hypothesis, ...], float, list[str]]:
-    """The ranked hypotheses, what is left for none of them, and the names of the likely ones."""
+def rank(case: Case, network: Network) -> Ranking:
+    """The suspects worth naming, the likeliest first, each with its raw probability."""
     if not case.people:
-        return (), 1.0, []
+        return Ranking()
     chances = posterior(network)
     chances[UNOBSERVED] = max(0.0, chances[UNOBSERVED] - _PRIOR_UNOBSERVED)
     shares = {name: chance * network.symptom.causes[name] for name, chance in chances.items()}
@@ -131,13 +140,26 @@ def _hypotheses(
     raw = {person.service: shares[person.service] / total for person in case.people}
     people = sorted(case.people, key=lambda person: (-raw[person.service], -person.weight, person.service))
     people = [person for person in people if raw[person.service] >= _WORTH_NAMING] or people[:1]
+    return Ranking(tuple(people), tuple(raw[p.service] for p in people), unexplained(case, people[0]))
+
+
+def _hypotheses(case: Case, ranking: Ranking, line: Calibration) -> tuple[tuple[Hypothesis, ...], float]:
+    """The ranked suspects in words with calibrated probabilities, and what is left for none of them."""
     quiet = missing.quiet_seconds(case.view)
-    calm, none = calibrated([raw[person.service] for person in people], quiet, line)
-    told = tuple(
-        _hypothesis(case, person, raw[person.service], chance)
-        for person, chance in zip(people, calm, strict=True)
-    )
-    return told, none, [person.service for person in people]
+    calm, none = calibrated(ranking.raw, ranking.unexplained, quiet, line)
+    ranked = zip(ranking.people, ranking.raw, calm, strict=True)
+    return tuple(_hypothesis(case, person, raw, chance) for person, raw, chance in ranked), none
+
+
+def _minimal(network: Network, ranking: Ranking) -> tuple[str, ...]:
+    names = [person.service for person in ranking.people]
+    return tuple(f"service:{name}" for name in minimal_set(network, names)) if names else ()
+
+
+def unexplained(case: Case, person: Suspect) -> float:
+    """The evidence (nats) that would be there by chance if a fault of this suspect were all there is."""
+    shows = (strength(case.around, person, found, case.found)[0] for found in case.found)
+    return sum(found.weight * (1.0 - chance) for found, chance in zip(case.found, shows, strict=True))
 
 
 def _hypothesis(case: Case, person: Suspect, raw: float, chance: float) -> Hypothesis:

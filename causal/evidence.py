@@ -227,7 +227,8 @@ class Diagnosis(Fact):
 
     The probabilities of all hypotheses and ``none_of_these`` add up to one. ``minimal_set`` holds the keys of
     the entities that, had they been healthy, would have prevented the symptom. ``method`` says how the
-    posterior was computed, ``calibration`` on what the probabilities rest; ``inputs`` is the digest of alert,
+    posterior was computed, ``calibration`` on what the probabilities rest; ``unexplained`` is the evidence
+    (nats) that the first hypothesis does not explain; ``inputs`` is the digest of alert,
     telemetry and priors.
     """
 
@@ -240,6 +241,7 @@ class Diagnosis(Fact):
     graph: CausalGraph = CausalGraph()
     method: str = ""
     calibration: str = ""
+    unexplained: float = 0.0
     inputs: str = ""
 
     @property
@@ -269,32 +271,27 @@ class Label(Fact):
 
     incident: str
     raw_probability: Probability
+    unexplained: float = 0.0
     right: bool
 
 
 class Calibration(Fact):
-    """The line from log odds of a raw probability to those of the calibrated one, and how well it is known.
+    """How raw probabilities become calibrated ones, and how well that is known.
 
-    ``variance`` holds the variance of the intercept, the covariance of both and the variance of the slope;
-    ``provenance`` says on what the line was fitted, ``labels`` on how many incidents, ``site_labels`` how
-    many of a site's own have moved it since. ``at`` is the mean log odds of what it was fitted on.
+    ``weights`` are those of a one, of the log odds of the raw probability, and of ln(1 + nats that the first
+    hypothesis leaves unexplained); ``covariance`` is theirs, row by row; ``at`` is the mean of the three over
+    the labels that they were fitted on. ``provenance`` says which these were, ``labels`` how many,
+    ``site_labels`` how many of a site's own have moved the weights since.
     """
 
     version: int
     engine: str = ""
-    intercept: float
-    slope: float
-    variance: tuple[float, float, float]
-    at: float = 0.0
+    weights: tuple[float, float, float]
+    covariance: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    at: tuple[float, float, float] = (1.0, 0.0, 0.0)
     labels: int = 0
     site_labels: int = 0
     provenance: str = ""
-
-    @property
-    def width(self) -> float:
-        """The variance of the line's log odds, where its labels were."""
-        a, both, b = self.variance
-        return max(0.0, a + 2.0 * both * self.at + b * self.at**2)
 
 
 class Priors(Fact):
@@ -321,8 +318,9 @@ class Lesson(Fact):
     """What one ended incident teaches.
 
     ``worked`` is whether the playbook brought recovery (None: it was not run). ``confirmed`` is whether the
-    first hypothesis was right, as far as anybody knows (None: nobody knows); ``raw_probability`` is what the
-    engine had made of it. ``service`` and ``fault`` are the true ones once something is known.
+    first hypothesis was right, as far as anybody knows (None: nobody knows); ``raw_probability`` and
+    ``unexplained`` are what the engine had made of it. ``service`` and ``fault`` are the true ones once
+    something is known.
     """
 
     incident: str
@@ -332,3 +330,4 @@ class Lesson(Fact):
     worked: bool | None = None
     confirmed: bool | None = None
     raw_probability: Probability | None = None
+    unexplained: float = 0.0

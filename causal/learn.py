@@ -29,7 +29,12 @@ def learn(priors: Priors, lesson: Lesson) -> Priors:
 def _with_label(labels: tuple[Label, ...], lesson: Lesson) -> tuple[Label, ...]:
     if lesson.confirmed is None or lesson.raw_probability is None:
         return labels
-    new = Label(incident=lesson.incident, raw_probability=lesson.raw_probability, right=lesson.confirmed)
+    new = Label(
+        incident=lesson.incident,
+        raw_probability=lesson.raw_probability,
+        unexplained=lesson.unexplained,
+        right=lesson.confirmed,
+    )
     return tuple([label for label in labels if label.incident != lesson.incident] + [new])
 
 

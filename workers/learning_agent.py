@@ -58,6 +58,7 @@ class LearningAgent:
                 fault=cause.fault,
                 confirmed=cause.confirmed,
                 raw_probability=first.raw_probability if first else None,
+                unexplained=ticket.diagnosis.unexplained if ticket.diagnosis else 0.0,
             )
         )
         told = ticket.model_copy(update={"cause": cause})
@@ -79,7 +80,8 @@ class LearningAgent:
 
 def _lesson(incident: str, attempt: Attempt, ticket: Ticket | None) -> Lesson:
     worked = _WORKED[attempt.status]
-    first = ticket.diagnosis.first if ticket is not None and ticket.diagnosis else None
+    verdict = ticket.diagnosis if ticket is not None else None
+    first = verdict.first if verdict else None
     right = worked and first is not None and first.service == attempt.plan.service
     return Lesson(
         incident=incident,
@@ -89,6 +91,7 @@ def _lesson(incident: str, attempt: Attempt, ticket: Ticket | None) -> Lesson:
         worked=worked,
         confirmed=True if worked else None,
         raw_probability=first.raw_probability if right and first else None,
+        unexplained=verdict.unexplained if verdict else 0.0,
     )
 
 
