@@ -34,6 +34,7 @@ _UNKNOWN_TIME = 1.5
 _FLATTEST = 0.05
 _STEPS = 50
 _ENOUGH = 20
+_RIVALRY = 3
 _CLOSE = 1e-10
 
 
@@ -56,13 +57,26 @@ def calibrated(
     """
     if not raw:
         return [], 1.0
-    told = _moderated(features(raw, [unexplained] * len(raw)), quiet_seconds, line or shipped()).tolist()
-    first = max(told)
-    others = sum(told) - first
-    room = min(1.0, (1.0 - first) / others) if others > 0.0 else 1.0
-    place = told.index(first)
-    shares = [p if number == place else p * room for number, p in enumerate(told)]
+    chances = _moderated(features(raw, [unexplained] * len(raw)), quiet_seconds, line or shipped())
+    shares = _together(chances).tolist()
     return shares, max(0.0, 1.0 - sum(shares))
+
+
+def _together(chances: Floats) -> Floats:
+    """Chances of which at most one can come true, at most one in all.
+
+    The line was fitted on first hypotheses: the first keeps its chance and the others share what is left,
+    unless one comes so near that they are rivals; equals are told to be equal.
+    """
+    total, rivals = float(chances.sum()), chances**_RIVALRY
+    if total <= 1.0:
+        return chances
+    first = int(np.argmax(chances))
+    if rivals[first] / rivals.sum() < chances[first]:
+        return np.asarray(rivals / rivals.sum(), dtype=np.float64)
+    others: Floats = chances * ((1.0 - chances[first]) / (total - chances[first]))
+    others[first] = chances[first]
+    return others
 
 
 def told(line: Calibration) -> str:

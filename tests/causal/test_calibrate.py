@@ -10,8 +10,17 @@ from causal.calibrate import calibrated, features, fit, refitted, shipped, told
 from causal.evidence import Calibration, Label, Lesson, Priors
 from causal.learn import learn
 
-PLAIN = Calibration(version=1, intercept=0.0, slope=1.0, variance=(0.5, 0.0, 0.1), provenance="made up")
-VAGUE = np.diag([9.0, 9.0])
+VAGUE = np.diag([9.0, 9.0, 9.0])
+
+
+def line(doubt: float) -> Calibration:
+    """The plain line, known as well as that."""
+    covariance = np.diag([doubt, 0.1, 0.1]).tolist()
+    told = {"version": 1, "weights": (0.0, 1.0, 0.0), "covariance": covariance, "provenance": "made up"}
+    return Calibration.model_validate(told)
+
+
+PLAIN = line(0.5)
 
 
 def labels(raw: float, right: int, wrong: int) -> list[Label]:
@@ -19,51 +28,61 @@ def labels(raw: float, right: int, wrong: int) -> list[Label]:
     return [Label(incident=f"inc-{raw}-{n}", raw_probability=raw, right=said) for n, said in enumerate(told)]
 
 
-@given(first=st.floats(0.0, 1.0), second=st.floats(0.0, 1.0), quiet=st.floats(0.0, 900.0))
-def test_calibration_never_changes_an_order(first: float, second: float, quiet: float) -> None:
+@given(
+    first=st.floats(0.0, 1.0),
+    second=st.floats(0.0, 1.0),
+    left=st.floats(0.0, 500.0),
+    quiet=st.floats(0.0, 900.0),
+)
+def test_calibration_never_changes_an_order(first: float, second: float, left: float, quiet: float) -> None:
     low, high = sorted((first / 2, second / 2))
-    (a, b), _ = calibrated([low, high], quiet)
+    (a, b), _ = calibrated([low, high], left, quiet)
     assert a <= b
 
 
 @given(raw=st.lists(st.floats(0.0, 0.2), max_size=5))
 def test_calibrated_probabilities_and_the_rest_add_up_to_one(raw: list[float]) -> None:
-    calm, rest = calibrated(raw, 300.0)
+    calm, rest = calibrated(raw, 0.0, 300.0)
     assert sum(calm) + rest == pytest.approx(1.0)
 
 
 @given(raw=st.floats(0.51, 1.0))
 def test_little_quiet_time_keeps_a_probability_from_certainty(raw: float) -> None:
-    ((little,), _), ((plenty,), _) = (calibrated([raw], quiet, PLAIN) for quiet in (5.0, 300.0))
+    ((little,), _), ((plenty,), _) = (calibrated([raw], 0.0, quiet, PLAIN) for quiet in (5.0, 300.0))
     assert little < plenty
 
 
 @given(raw=st.floats(0.51, 1.0))
 def test_a_line_known_less_well_tells_less(raw: float) -> None:
-    unsure = PLAIN.model_copy(update={"variance": (4.0, 0.0, 0.1)})
-    assert calibrated([raw], 300.0, unsure)[0][0] < calibrated([raw], 300.0, PLAIN)[0][0]
+    assert calibrated([raw], 0.0, 300.0, line(4.0))[0][0] < calibrated([raw], 0.0, 300.0, PLAIN)[0][0]
+
+
+def test_the_shipped_line_doubts_a_verdict_that_leaves_much_unexplained() -> None:
+    ((much,), _), ((little,), _) = (calibrated([0.95], left, 300.0) for left in (60.0, 0.0))
+    assert much < little
 
 
 def test_no_hypothesis_leaves_everything_to_none_of_these() -> None:
-    assert calibrated([], 300.0) == ([], 1.0)
+    assert calibrated([], 0.0, 300.0) == ([], 1.0)
 
 
 def test_a_line_is_found_again_from_its_own_labels() -> None:
     dice = np.random.default_rng(3)
-    raw = dice.uniform(0.02, 0.98, 20_000)
-    right = dice.uniform(size=20_000) < expit(-0.5 + 0.7 * logit(raw))
-    line, _ = fit(features(raw.tolist()), right.astype(np.float64), np.array([0.0, 1.0]), VAGUE)
-    assert line == pytest.approx([-0.5, 0.7], abs=0.06)
+    raw, left = dice.uniform(0.02, 0.98, 20_000), dice.uniform(0.0, 30.0, 20_000)
+    right = dice.uniform(size=20_000) < expit(0.8 + 0.7 * logit(raw) - 0.5 * np.log1p(left))
+    x = features(raw.tolist(), left.tolist())
+    found, _ = fit(x, right.astype(np.float64), np.array([0.0, 1.0, 0.0]), VAGUE)
+    assert found == pytest.approx([0.8, 0.7, -0.5], abs=0.1)
 
 
 def test_more_labels_make_a_line_better_known() -> None:
     few, many = refitted(PLAIN, labels(0.9, 4, 1)), refitted(PLAIN, labels(0.9, 40, 10))
-    assert few.variance[0] > many.variance[0]
+    assert few.covariance[0][0] > many.covariance[0][0]
 
 
 def test_a_site_where_verdicts_are_wrong_learns_to_doubt_them() -> None:
     site = refitted(PLAIN, labels(0.95, 2, 8))
-    assert calibrated([0.95], 300.0, site)[0][0] < calibrated([0.95], 300.0, PLAIN)[0][0]
+    assert calibrated([0.95], 0.0, 300.0, site)[0][0] < calibrated([0.95], 0.0, 300.0, PLAIN)[0][0]
 
 
 def test_no_labels_leave_the_line_as_it_was_shipped() -> None:
@@ -72,11 +91,11 @@ def test_no_labels_leave_the_line_as_it_was_shipped() -> None:
 
 @given(order=st.permutations(labels(0.9, 3, 2) + labels(0.4, 1, 3)))
 def test_labels_teach_the_same_in_any_order(order: list[Label]) -> None:
-    assert refitted(PLAIN, order).slope == pytest.approx(refitted(PLAIN, sorted(order, key=str)).slope)
+    assert refitted(PLAIN, order).weights == pytest.approx(refitted(PLAIN, sorted(order, key=str)).weights)
 
 
 def test_a_line_never_falls_however_odd_the_labels() -> None:
-    assert refitted(PLAIN, labels(0.99, 0, 50) + labels(0.01, 50, 0)).slope > 0.0
+    assert refitted(PLAIN, labels(0.99, 0, 50) + labels(0.01, 50, 0)).weights[1] > 0.0
 
 
 def test_few_labels_of_a_site_are_said_to_be_few() -> None:
