@@ -10,7 +10,7 @@ feature.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,20 @@ class Shared:
 
 
 Measure = Timed | Shared
+
+
+def means(past: Past, measure: str) -> Mapping[str, Floats]:
+    """What was measured of each context on average, minute by minute."""
+    rows = past.take(past.measure.codes == past.measure.code(measure))
+    order = np.argsort(rows.context.codes, kind="stable")
+    codes, start = np.unique(rows.context.codes[order], return_index=True)
+    level = (rows.total / np.maximum(rows.n, 1.0))[order]
+    parts = np.split(level, start[1:])
+    return (
+        {rows.context.names[code]: part for code, part in zip(codes, parts, strict=True)}
+        if len(codes)
+        else {}
+    )
 
 
 def joined(parts: Sequence[Past]) -> Past:

@@ -33,12 +33,13 @@ def learn(past: Past, minute: Batch, start: float) -> Past:
     Where requests have become four times as quick or as slow since the profile was begun, its sums of
     logarithms no longer suit them, and a new one is begun.
     """
+    if len(past) and not len(minute.spans):
+        more = _measured(minute, start, past)
+        return joined([past, more]) if len(more) else past
     alone = _measured(minute, start, _vocabulary(past))
-    if not len(past):
-        return alone
-    before, now = float(past.offset.max()), float(alone.offset.max(initial=0.0))
-    if now <= 0.0:
-        return past
+    if not len(past) or not len(alone):
+        return joined([past, alone])
+    before, now = float(past.offset.max()), float(alone.offset.max())
     if max(before / now, now / before) > _ANOTHER_SYSTEM:
         return alone
     return joined([past, alone if before == now else _measured(minute, start, past)])

@@ -56,5 +56,6 @@ MEASURES: tuple[Measures, ...] = (
     own_errors.measures,
     structure.measures,
     logs.measures,
+    resources.measures,
 )
 """What of quiet time is remembered when its rows are gone."""

@@ -17,7 +17,9 @@ import numpy as np
 
 from causal import bayes_factors
 from causal.columns import by_key, grouped
+from causal.compare import Sums
 from causal.evidence import Anomaly, Entity, EntityKind
+from causal.past import Measure, Timed, means
 from causal.telemetry import Flags, Floats, Ints
 from causal.view import View
 
@@ -37,6 +39,7 @@ _SHARED = 20
 _OF_WORST = 0.5
 _RATIO = 0.2
 _SHRUNK = 0.1
+_MEASURE = "level"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +60,30 @@ def find(view: View) -> tuple[Anomaly, ...]:
     """The resources of services that are used more than in quiet time."""
     series = _series(view)
     busiest, limits = _busiest(view, series), _limits(view)
+    remembered = means(view.telemetry.past, _MEASURE)
     judged: dict[tuple[int, str], list[tuple[bool, Anomaly | None]]] = {}
     for one in series:
         whole = _limit(limits, one.service, view.metrics.metric.names[one.metric]) or busiest[one.metric]
         says_whole = _capacity(view.metrics.metric.names[one.metric], 0.0) > 0.0
-        judged.setdefault(one.owner, []).append((says_whole, _judge(view, one, whole)))
+        judged.setdefault(one.owner, []).append((says_whole, _judge(view, one, whole, remembered)))
     return tuple(anomaly for each in judged.values() for anomaly in _told(each))
+
+
+def measures(view: View) -> tuple[Measure, ...]:
+    """The levels of resources, per service and metric."""
+    series, value = _series(view), view.metrics.value
+    of = [value[one.rows[~view.metrics_late[one.rows]]] for one in series]
+    n, total, squares = (
+        np.array([[float(np.sum(power(v)))] for v in of]).reshape(-1, 1)
+        for power in (np.ones_like, np.copy, np.square)
+    )
+    quiet: Flags = np.zeros(1, dtype=np.bool_)
+    table = Sums(quiet, n, np.zeros_like(n), np.zeros_like(n), total, squares)
+    return (Timed(_MEASURE, [_context(view, one) for one in series], table),)
+
+
+def _context(view: View, one: _Series) -> str:
+    return f"{view.metrics.service.names[one.service]}\x1f{view.metrics.metric.names[one.metric]}"
 
 
 def _series(view: View) -> list[_Series]:
@@ -120,9 +141,10 @@ def _shared(view: View, rows: Ints) -> frozenset[int]:
     return frozenset(np.flatnonzero(often > _SHARED).tolist())
 
 
-def _judge(view: View, one: _Series, whole: float) -> Anomaly | None:
+def _judge(view: View, one: _Series, whole: float, remembered: Mapping[str, Floats]) -> Anomaly | None:
     metrics, late, of = view.metrics, view.metrics_late, one.rows
-    quiet, now = metrics.value[of[~late[of]]], metrics.value[of[late[of]]]
+    near, now = metrics.value[of[~late[of]]], metrics.value[of[late[of]]]
+    quiet = np.concatenate([remembered.get(_context(view, one), near[:0]), near])
     if len(quiet) < _FEW or not len(now):
         return None
     name, service = metrics.metric.names[one.metric], metrics.service.names[one.service]

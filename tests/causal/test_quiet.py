@@ -10,10 +10,11 @@ from causal import quiet
 from causal.compare import slower
 from causal.diagnose import diagnose
 from causal.evidence import Window
-from causal.signals import MEASURES, exclusive_time
+from causal.past import means
+from causal.signals import MEASURES, exclusive_time, resources
 from causal.telemetry import Batch, Past, Telemetry
 from causal.view import behold
-from tests.causal.worlds import COLLIDER, QUIET, T0, Ill, World, alert
+from tests.causal.worlds import COLLIDER, QUIET, T0, Ill, World, alert, metrics
 
 SLOW = {"stock": Ill(slow=0.2)}
 
@@ -69,7 +70,34 @@ def test_every_measure_leaves_something_to_remember() -> None:
         "unanswered",
         "gave_up",
         "structure",
+        "level",
     }
+
+
+def test_a_memory_knows_how_high_a_resource_stood() -> None:
+    samples = [(T0 + second, "stock", "process.cpu.utilization", 0.25) for second in range(0, 240, 10)]
+    telemetry = played({})
+    rows = Batch(telemetry.quiet.spans, metrics(samples), telemetry.quiet.logs)
+    past = learnt(replace(telemetry, quiet=rows))
+    assert means(past, "level")["stock\x1fprocess.cpu.utilization"] == pytest.approx([0.25] * 4)
+
+
+def test_a_hog_is_found_by_the_memory_of_its_usual_level_alone() -> None:
+    calm = [(T0 + second, "stock", "process.cpu.utilization", 0.1) for second in range(0, 240, 10)]
+    hog = [(T0 + QUIET + second, "stock", "process.cpu.utilization", 0.95) for second in range(0, 60, 10)]
+    telemetry = played({"stock": Ill(slow=0.1)})
+    rows = Batch(telemetry.quiet.spans, metrics(calm), telemetry.quiet.logs)
+    past = learnt(replace(telemetry, quiet=rows))
+    sick = Batch(telemetry.incident.spans, metrics(hog), telemetry.incident.logs)
+    found = resources.find(behold(alert(), replace(telemetry, quiet=Batch.none(), incident=sick, past=past)))
+    assert [anomaly.signal for anomaly in found] == ["cpu"]
+
+
+def test_a_minute_without_requests_keeps_what_is_remembered_of_them() -> None:
+    past = learnt(played())
+    samples = [(T0 + QUIET, "stock", "process.cpu.utilization", 0.25)]
+    minute = Batch(Batch.none().spans, metrics(samples), Batch.none().logs)
+    assert quiet.minutes(quiet.learn(past, minute, T0 + QUIET)) == 5
 
 
 def test_minutes_that_were_not_quiet_can_be_taken_out() -> None:
