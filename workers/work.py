@@ -25,6 +25,7 @@ from temporalio.client import (
 )
 from temporalio.worker import Worker
 
+from causal.network import load
 from workers.heartbeat import Heartbeats
 from workers.house import House
 from workers.incident_workflow import IncidentWorkflow
@@ -57,6 +58,8 @@ async def work(house: House, queues: Sequence[str] = ALL_QUEUES) -> None:
             await keep_watch(client, house.settings.watch_every)
             await house.intake.resume()
         log.info("at work", queues=list(queues))
+        if ROOT_CAUSE in queues:
+            await asyncio.to_thread(load)  # else the first incident would wait for the imports
         await stop.wait()
 
 
