@@ -6,7 +6,7 @@ import numpy as np
 
 from causal.view import View
 
-_LITTLE = 120.0
+_LITTLE = 300.0
 _SLOT = 5.0
 _MINUTE = 60.0
 
@@ -19,7 +19,7 @@ def evidence(view: View) -> tuple[str, ...]:
         said.append("there is no telemetry of the incident at all")
     elif not telemetry.quiet and not len(telemetry.past):
         said.append("there is no quiet time to compare with: nothing can be called unusual")
-    elif quiet_seconds(view) < _LITTLE:
+    elif quiet_seconds(view) <= _LITTLE:
         said.append(f"quiet time has {quiet_seconds(view):.0f} s only: the answer rests on little")
     for name, table in (("traces", view.spans), ("metrics", view.metrics), ("logs", view.logs)):
         if not len(table):

@@ -132,3 +132,12 @@ def test_a_wild_hour_makes_the_same_rise_less_surprising() -> None:
     view = behold(alert(), replace(telemetry, past=wild))
     (own, _) = exclusive_time.measures(view)
     assert slower(own.beside(wild)).evidence.max() < calm.evidence.max()  # type: ignore[arg-type]
+
+
+def test_five_minutes_of_quiet_time_give_an_answer_that_says_it_rests_on_little() -> None:
+    telemetry = World(COLLIDER).telemetry(SLOW, quiet=QUIET)
+    verdict = diagnose(alert(), telemetry)
+    assert (verdict.hypotheses[0].service, any("rests on little" in m for m in verdict.missing_evidence)) == (
+        "stock",
+        True,
+    )
