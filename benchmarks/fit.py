@@ -25,7 +25,7 @@ from causal.diagnose import ENGINE, diagnose
 from causal.evidence import Calibration, Label
 from causal.telemetry import Floats
 
-VAGUE_MEAN, VAGUE = np.array([0.0, 1.0, 0.0]), np.diag([4.0, 1.0, 1.0])
+VAGUE_MEAN, VAGUE = np.array([0.0, 1.0, 0.0, 0.0]), np.diag([4.0, 1.0, 1.0, 1.0])
 """Before any label: what is raw is believed, but hardly."""
 _LEAST_GROUP = 5
 _LEAST_SPREAD = 0.02
@@ -80,7 +80,7 @@ def _between(groups: Mapping[str, Sequence[Label]], line: Floats) -> Floats:
             away.append(np.outer(own - line, own - line))
             noise.append(covariance)
     if not away:
-        return np.diag([_EVEN, _LEAST_SPREAD, _LEAST_SPREAD])
+        return np.diag([_EVEN, *[_LEAST_SPREAD] * 3])
     beyond = np.mean(away, axis=0) - np.mean(noise, axis=0)
     values, vectors = np.linalg.eigh(beyond)
     return np.asarray(vectors @ np.diag(np.maximum(values, _LEAST_SPREAD)) @ vectors.T, dtype=np.float64)

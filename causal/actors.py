@@ -6,7 +6,7 @@ how a change is told. The comparisons are those of `compare`, so that evidence a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from causal import compare
 from causal.compare import Change, Groups
 from causal.evidence import Anomaly, Entity, EntityKind
 from causal.genai import Act, Acts
-from causal.telemetry import Flags, Floats, Ints
+from causal.past import Measure, Shared, Timed
+from causal.telemetry import Flags, Floats, Ints, Past
 from causal.view import View
 
 Actor = Callable[[Act], Entity]
@@ -24,11 +25,17 @@ _LEAST, _SHOWN = 1.0, 3
 
 @dataclass(frozen=True)
 class Telling:
-    """What an anomaly is called, in which unit, and its sentence with {name}, {before} and {now}."""
+    """What an anomaly is called, in which unit, and its sentence with {name}, {before} and {now}.
+
+    ``measure`` is what a quiet profile remembers it by. Values that differ by less than ``alike`` are all
+    alike.
+    """
 
     signal: str
     unit: str
     says: str
+    measure: str = ""
+    alike: float = 0.01
 
 
 def agent_of(act: Act) -> Entity:
@@ -41,50 +48,74 @@ def tool_of(act: Act) -> Entity:
     return Entity(kind=EntityKind.TOOL, name=act.tool or act.service, service=act.service)
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """One number an act, and the acts grouped by their actors."""
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One number an act, the acts grouped by their actors, and what of it a quiet profile remembers."""
 
     rows: Ints
     values: Floats
     actors: Sequence[Entity]
     groups: Groups
+    telling: Telling
+    measure: Measure
 
 
-def longer(
+def numbers(
     view: View, acts: Acts, actor: Actor, measured: Sequence[float], telling: Telling
-) -> tuple[Anomaly, ...]:
-    """Actors whose numbers have grown; acts without a number (NaN) don't count."""
+) -> tuple[Sample, ...]:
+    """Numbers of acts by actor; acts without one (NaN) do not count; nothing where none has any."""
     values = np.array(measured, dtype=np.float64)
     kept = np.flatnonzero(np.isfinite(values)).tolist()
     if not kept:
         return ()
     some = Acts([acts.each[place] for place in kept], acts.rows[kept])
-    sample = _sample(view, some, actor, values[kept])
-    quiet = sample.values[~view.late[some.rows]]
-    offset = max(0.01 * float(np.median(np.abs(quiet))), 1e-6) if len(quiet) else 1.0
-    return tuple(_risen(view, sample, compare.times(sample.values, sample.groups, offset), telling))
+    actors, groups = _grouped(view, some, actor)
+    table = compare.sums(values[kept], groups, telling.alike)
+    measure = Timed(telling.measure, _contexts(actors), table)
+    return (Sample(some.rows, values[kept], actors, groups, telling, measure),)
+
+
+def marks(view: View, acts: Acts, actor: Actor, held: Sequence[bool], telling: Telling) -> tuple[Sample, ...]:
+    """Which acts hold something, by actor; none where there are no acts."""
+    if not acts:
+        return ()
+    flags = np.array(held, dtype=np.bool_)
+    actors, groups = _grouped(view, acts, actor)
+    features = [telling.signal] * len(actors)
+    measure = Shared(telling.measure, _contexts(actors), features, compare.counts(flags, groups))
+    return (Sample(acts.rows, flags.astype(np.float64), actors, groups, telling, measure),)
+
+
+def risen(view: View, samples: Iterable[Sample]) -> tuple[Anomaly, ...]:
+    """Actors whose numbers have grown, or of whose acts a larger share holds something."""
+    return tuple(anomaly for sample in samples for anomaly in _risen(view, sample))
 
 
 def oftener(
     view: View, acts: Acts, actor: Actor, held: Sequence[bool], telling: Telling
 ) -> tuple[Anomaly, ...]:
-    """Actors of whose acts a larger share holds something."""
-    if not any(held):
-        return ()
-    flags = np.array(held, dtype=np.bool_)
-    sample = _sample(view, acts, actor, flags.astype(np.float64))
-    return tuple(_risen(view, sample, compare.shares(flags, sample.groups), telling))
+    """Actors of whose acts a larger share holds something, by what quiet rows alone tell."""
+    return risen(view, marks(view, acts, actor, held, telling)) if any(held) else ()
 
 
-def _sample(view: View, acts: Acts, actor: Actor, values: Floats) -> _Sample:
+def _grouped(view: View, acts: Acts, actor: Actor) -> tuple[Sequence[Entity], Groups]:
     known: dict[Entity, int] = {}
     codes = np.array([known.setdefault(actor(act), len(known)) for act in acts.each], dtype=np.int64)
-    _, groups = view.groups(acts.rows, codes)
-    return _Sample(acts.rows, values, list(known), groups)
+    return list(known), view.groups(acts.rows, codes)[1]
 
 
-def _risen(view: View, sample: _Sample, change: Change, telling: Telling) -> Iterator[Anomaly]:
+def _contexts(actors: Sequence[Entity]) -> tuple[str, ...]:
+    return tuple(f"{actor.service}\x1f{actor.key}" for actor in actors)
+
+
+def _compared(measure: Measure, past: Past) -> Change:
+    if isinstance(measure, Timed):
+        return compare.slower(measure.beside(past))
+    return compare.commoner(measure.beside(past))
+
+
+def _risen(view: View, sample: Sample) -> Iterator[Anomaly]:
+    telling, change = sample.telling, _compared(sample.measure, view.telemetry.past)
     for place in np.flatnonzero((change.evidence >= _LEAST) & (change.now > change.before)).tolist():
         mine: Flags = (sample.groups.group == place) & view.late[sample.rows]
         rows, values = sample.rows[mine], sample.values[mine]

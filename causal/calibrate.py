@@ -2,12 +2,13 @@
 
 Posteriors of noisy-OR networks are no frequencies: witnesses are not independent, and what nobody thought
 of is missing. So the log odds of the posterior go through a line (Platt, "Probabilistic outputs for support
-vector machines", 1999), together with what tells a lucky fit from an understood incident: how much evidence
-the first hypothesis leaves unexplained, on a log scale. The line is fitted on incidents with a known cause,
-and is itself known only so well: it has a Gaussian posterior (Laplace's approximation), and what is told is
-the mean over all lines that it holds possible (MacKay, "The evidence framework applied to classification
-networks", 1992). Few labels mean a wide posterior, and probabilities that keep away from certainty. Little
-quiet time widens it as well.
+vector machines", 1999), bent where they reach nine to one, since every network keeps a few hundredths for
+the unthought-of and so never says much more; together with what tells a lucky fit from an understood
+incident: how much evidence the first hypothesis leaves unexplained, on a log scale. The line is fitted on
+incidents with a known cause, and is itself known only so well: it has a Gaussian posterior (Laplace's
+approximation), and what is told is the mean over all lines that it holds possible (MacKay, "The evidence
+framework applied to classification networks", 1992). Few labels mean a wide posterior, and probabilities
+that keep away from certainty. Little quiet time widens it as well.
 
 The shipped line was fitted on incidents that were not a site's own; how much it may differ from site to site
 is its variance. A site's labels, one an incident whose cause people confirmed or corrected, move it by Bayes'
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from math import pi
+from math import log, pi
 
 import numpy as np
 from scipy.special import expit, logit
@@ -35,6 +36,8 @@ _FLATTEST = 0.05
 _STEPS = 50
 _ENOUGH = 20
 _RIVALRY = 3
+_STEEPEST = 4.0
+_NINE_TO_ONE = log(9.0)
 _CLOSE = 1e-10
 
 
@@ -95,7 +98,7 @@ def refitted(prior: Calibration, labels: Sequence[Label]) -> Calibration:
         return prior
     x, y = columns(labels)
     weights, covariance = fit(x, y, np.array(prior.weights), np.array(prior.covariance))
-    weights[1] = max(weights[1], _FLATTEST)
+    weights[1:3] = np.maximum(weights[1:3], [_FLATTEST, _FLATTEST - weights[1]])
     moved = {"weights": weights.tolist(), "covariance": covariance.tolist(), "site_labels": len(labels)}
     return Calibration.model_validate(prior.model_dump() | moved)
 
@@ -126,10 +129,10 @@ def columns(labels: Sequence[Label]) -> tuple[Floats, Floats]:
 
 
 def features(raw: Sequence[float], unexplained: Sequence[float]) -> Floats:
-    """A one, the log odds of each raw probability, and the log of the nats that were left unexplained."""
+    """A one, log odds, the same above nine to one, and the log of the nats left unexplained."""
     odds = logit(np.clip(np.asarray(raw, dtype=np.float64), _EDGE, 1.0 - _EDGE))
     left = np.log1p(np.maximum(np.asarray(unexplained, dtype=np.float64), 0.0))
-    return np.column_stack([np.ones(len(odds)), odds, left])
+    return np.column_stack([np.ones(len(odds)), odds, np.maximum(odds - _NINE_TO_ONE, 0.0), left])
 
 
 def _moderated(x: Floats, quiet_seconds: float, line: Calibration) -> Floats:
@@ -138,4 +141,7 @@ def _moderated(x: Floats, quiet_seconds: float, line: Calibration) -> Floats:
     # One width for all, that of the mean label: a width of each one's own could turn the order of two around.
     at = np.array(line.at)
     width = max(0.0, float(at @ np.array(line.covariance) @ at)) + unknown
-    return np.asarray(expit(x @ np.array(line.weights) / np.sqrt(1.0 + pi * width / 8.0)), dtype=np.float64)
+    told, odds = x @ np.array(line.weights) / np.sqrt(1.0 + pi * width / 8.0), x[:, 1]
+    # What the network holds to be unlikely stays so, and what it holds to be even stays even.
+    never_turned_round = np.minimum(told, np.where(odds > 0.0, _STEEPEST * odds, odds))
+    return np.asarray(expit(never_turned_round), dtype=np.float64)

@@ -4,8 +4,9 @@ Five things that the spans of both ends tell apart. *Astray*: nobody answers, at
 seen in quiet time: the caller was told a wrong one. *Steady*: nobody answers at the usual address. *Hasty*:
 the caller gave up sooner than one in ten of its good calls took in quiet time, while the callee was still
 at work; so short a deadline cannot have been there before, whatever the callee did. *Strange*: failed calls
-to somebody whom the caller never called in quiet time. *Flooded*: the caller makes half as many calls again
-for each request that it serves, by repeating what failed or otherwise; the callee has to bear it.
+to somebody whom the caller never called in quiet time. *Flooded*: the caller asks for half as much work
+again for each request that it serves, by repeating what failed or otherwise; the callee has to bear it. A
+call to a model is as much work as its answer has tokens.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from causal import demand
 from causal.attributes import values
 from causal.columns import by_key, grouped
 from causal.forest import failed
-from causal.telemetry import MISSING, Flags, Ints
+from causal.telemetry import MISSING, Flags, Floats, Ints
 from causal.view import View
 
 _SAMPLE = 40
@@ -97,16 +99,29 @@ def _hasty(view: View, asks: Flags, wrong: Flags) -> Iterator[tuple[str, str]]:
 def _flooded(view: View, asks: Flags) -> Iterator[tuple[str, str]]:
     service, names, rows = view.spans.service.codes, view.spans.service.names, np.flatnonzero(asks)
     first, pair = grouped(service[rows], view.peer[rows])
-    calls = [np.bincount(pair[view.late[rows] == late], minlength=len(first)) for late in (False, True)]
+    work = _work(demand.tokens(view, rows), pair)
+    sides = [view.late[rows] == late for late in (False, True)]
+    calls = [np.bincount(pair[side], minlength=len(first)) for side in sides]
+    asked = [np.bincount(pair[side], work[side], minlength=len(first)) for side in sides]
     entries = view.requests[service[view.requests] >= 0]
     served = [
         np.bincount(service[entries[view.late[entries] == late]], minlength=len(names))[service[rows[first]]]
         for late in (False, True)
     ]
     enough = np.minimum.reduce([*calls, *served]) >= _FEW
-    more = calls[1] * served[0] >= _HALF_AGAIN * calls[0] * served[1]
+    more = asked[1] * served[0] >= _HALF_AGAIN * asked[0] * served[1]
     for row in rows[first[enough & more]]:
         yield names[service[row]], names[view.peer[row]]
+
+
+def _work(tokens: Floats, pair: Ints) -> Floats:
+    """How much work each call asks for: one, or its tokens against those of a usual call of its pair."""
+    told = np.isfinite(tokens)
+    size = int(pair.max(initial=0)) + 1
+    usual = np.bincount(pair[told], tokens[told], minlength=size) / np.maximum(
+        np.bincount(pair[told], minlength=size), 1
+    )
+    return np.where(told, tokens / np.maximum(usual[pair], 1.0), 1.0)
 
 
 def _pairs(view: View, chosen: Flags) -> Iterator[tuple[tuple[str, str], Ints]]:

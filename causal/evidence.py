@@ -266,6 +266,9 @@ class CauseRecord(Fact):
     confirmed: float = 0.0
 
 
+Weights = tuple[float, float, float, float]
+
+
 class Label(Fact):
     """An incident whose true cause became known: what the engine had made of its first hypothesis."""
 
@@ -278,17 +281,17 @@ class Label(Fact):
 class Calibration(Fact):
     """How raw probabilities become calibrated ones, and how well that is known.
 
-    ``weights`` are those of a one, of the log odds of the raw probability, and of ln(1 + nats that the first
-    hypothesis leaves unexplained); ``covariance`` is theirs, row by row; ``at`` is the mean of the three over
-    the labels that they were fitted on. ``provenance`` says which these were, ``labels`` how many,
-    ``site_labels`` how many of a site's own have moved the weights since.
+    ``weights`` are those of a one, of the log odds of the raw probability, of these as far as they are above
+    nine to one, and of ln(1 + nats that the first hypothesis leaves unexplained); ``covariance`` is theirs,
+    row by row; ``at`` is the mean of the four over the labels that they were fitted on. ``provenance`` says
+    which these were, ``labels`` how many, ``site_labels`` how many of a site's own have moved the weights.
     """
 
     version: int
     engine: str = ""
-    weights: tuple[float, float, float]
-    covariance: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
-    at: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    weights: Weights
+    covariance: tuple[Weights, Weights, Weights, Weights]
+    at: Weights = (1.0, 0.0, 0.0, 0.0)
     labels: int = 0
     site_labels: int = 0
     provenance: str = ""

@@ -12,6 +12,8 @@ theirs) and, more weakly, along it (retries, bursts). What a fault *here* explai
   caller (an address, a limit);
 - a call given up: the callee and whatever it waits for if that got slower, else the caller's own
   impatience, and that alone if it gave up sooner than many good calls took;
+- a callee that takes longer, and is fuller: also an agent with a new prompt, for a model's work is what it
+  is asked for;
 - everything else: side effects, the likelier the heavier the fault is against the finding.
 
 A cause may not begin after its effect: where onsets say it did, strength is cut.
@@ -32,7 +34,8 @@ from causal.edges import Edges, edges
 from causal.evidence import Symptom
 from causal.forest import entries
 from causal.held import held
-from causal.suspects import Finding, Suspect
+from causal.lost import Lost, lost
+from causal.suspects import SLOW, Finding, Suspect
 from causal.view import View
 
 SELF = 0.95
@@ -42,6 +45,7 @@ _SMALLEST_LEAK = 0.003
 _PETTY = 0.3
 _HELD = 0.9
 _FLOOD = 0.8
+_LONGER_ASKED = 0.6
 _HELD_BY_LOST = 0.7
 _NOT_HELD = 0.4
 _OWN_POOL = 0.5
@@ -53,6 +57,7 @@ _ALIVE = 0.25
 _LIVE_CALLS = 3
 _MANY_CALLS = 5
 _SHARED = 0.6
+_FRESH = 0.5
 _REAL = 0.1
 _RATHER = 0.5
 _QUICK = 0.3
@@ -63,6 +68,17 @@ _SMALLEST = 0.2
 _INCLUSIVE = ("failing", "waiting", "full")
 _PASSED_ON = 0.8
 _UNMEASURED = 0.3
+_UNDECIDED = 0.6
+# What it makes of a caller that nobody answers it: failures, other steps and lines, waiting, full pools.
+_OF_WAITING = {
+    "errors": 0.8,
+    "requests": 0.8,
+    "lost": 0.8,
+    "time": 0.6,
+    "pool": 0.6,
+    "resource": 0.3,
+    "gap": 0.3,
+}
 _FAILURES = ("errors", "availability")
 
 
@@ -81,6 +97,7 @@ class Surroundings:
     muted: frozenset[str]
     held: frozenset[str]
     edges: Edges
+    lost: Lost
     fed: Mapping[tuple[str, str], float]
 
     _below: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -121,7 +138,7 @@ def surroundings(view: View) -> Surroundings:
     muted = frozenset(quiet.names[code] for code in quiet.used()) - alive
     late = [act for act in view.acts.each if view.late[act.row]]
     passed = fed(late, {act.row: int(view.spans.start_ns[act.row]) for act in late})
-    return Surroundings(graph, heard, alive, muted, held(view), edges(view), passed)
+    return Surroundings(graph, heard, alive, muted, held(view), edges(view), lost(view), passed)
 
 
 def strength(
@@ -137,6 +154,9 @@ def strength(
         return (_OWN_POOL if _effect(around, finding) else SELF), "own work"
     else:
         chance, how = _elsewhere(around, suspect, finding)
+    silent = 0.0 if mine else _unanswering(around, suspect, finding, found)
+    if silent > chance:
+        chance, how = silent, "does not answer"
     if mine or not _after(suspect.onset, finding.onset):
         return chance, how
     return chance * _TOO_EARLY, how
@@ -203,6 +223,8 @@ def _edge(
         return _unanswered(around, finding, found, is_callee=is_callee)
     if is_callee:
         return max(0.9 * suspect.slow, 0.15), "too slow"
+    if _asks_anew(suspect):
+        return _LONGER_ASKED, "asks for more"
     return (0.3 if _busy(around, finding.callee, found) else 0.5), "impatience"
 
 
@@ -220,12 +242,33 @@ def _stalls(gap: Finding, found: Sequence[Finding]) -> bool:
 def _unanswered(
     around: Surroundings, finding: Finding, found: Sequence[Finding], *, is_callee: bool
 ) -> tuple[float, str]:
+    how, busy = "unreachable" if is_callee else "wrong call", _busy(around, finding.callee, found)
+    if around.lost.decided(finding.caller, finding.callee) and not (busy and finding.callee in around.alive):
+        whose = around.lost.callee if is_callee else around.lost.caller
+        return whose(finding.caller, finding.callee), how
     if finding.callee not in around.alive:
+        edge = (finding.caller, finding.callee)
+        if edge in around.lost.guessed and finding.callee not in around.muted:
+            return _UNDECIDED, how
         known = finding.callee in around.muted or (finding.caller, finding.callee) in around.edges.steady
         return (SELF, "unreachable") if is_callee else (0.05 if known else 0.25, "wrong call")
-    if _busy(around, finding.callee, found):
+    if busy:
         return (0.8, "too busy") if is_callee else (0.4, "wrong call")
-    return (0.15, "unreachable") if is_callee else (0.85, "wrong call")
+    return _UNDECIDED, how
+
+
+def _unanswering(around: Surroundings, suspect: Suspect, finding: Finding, found: Sequence[Finding]) -> float:
+    """The chance that a finding is what callers look like whom the suspect leaves without an answer."""
+    if finding.kind not in _OF_WAITING:
+        return 0.0
+    chances = [
+        min(1.0, f.weight / max(finding.weight, 1e-9)) * _edge(around, suspect, f, found)[0]
+        for f in found
+        if f.chief.signal == "unanswered"
+        and f.callee == suspect.service
+        and (f.caller == finding.callee or f.caller in around.below(finding.callee))
+    ]
+    return _OF_WAITING[finding.kind] * max(chances, default=0.0)
 
 
 def _busy(around: Surroundings, service: str, found: Sequence[Finding]) -> bool:
@@ -264,8 +307,9 @@ def _given_up(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple
 
 
 def _elsewhere(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple[float, str]:
-    if (suspect.service, finding.callee) in around.edges.flooded and finding.kind != "requests":
-        return _FLOOD, "asks too often"
+    asked = _asked(around, suspect, finding)
+    if asked is not None:
+        return asked
     passed = around.fed.get((suspect.service, finding.callee), 0.0)
     if passed and finding.kind == "output" and finding.chief.step is None:
         return passed, "its words go in"
@@ -285,6 +329,22 @@ def _elsewhere(around: Surroundings, suspect: Suspect, finding: Finding) -> tupl
     differs = (0.6 if slow else 0.3) if finding.kind == "requests" else 0.0
     chance = _side_effect(suspect, finding)
     return max(chance, differs), "answers differently" if differs else "side effect"
+
+
+def _asked(around: Surroundings, suspect: Suspect, finding: Finding) -> tuple[float, str] | None:
+    """What a callee shows because of how often it is asked, or for how much."""
+    if (suspect.service, finding.callee) in around.edges.flooded and finding.kind != "requests":
+        return _FLOOD, "asks too often"
+    used = finding.kind in (*SLOW, "pool") and around.calls.has_edge(suspect.service, finding.callee)
+    return (_LONGER_ASKED, "asks for more") if used and _asks_anew(suspect) else None
+
+
+def _asks_anew(suspect: Suspect) -> bool:
+    """Whether an agent asks otherwise than before: its prompt is new, or a change shows in its output."""
+    change = suspect.change
+    if change is None or suspect.freshness < _FRESH:
+        return False
+    return change.kind == "prompt" or "output" in suspect.kinds
 
 
 def _side_effect(suspect: Suspect, finding: Finding) -> float:

@@ -102,6 +102,8 @@ def _shown(suspect: Suspect, mine: Sequence[Finding], alive: frozenset[str]) -> 
     if unanswered and suspect.service not in alive:
         return Fault.UNAVAILABLE
     chief = max(mine, key=lambda f: (f.weight * _TELLING.get(f.kind, 1.0), f.kind), default=None)
+    if chief in unanswered:
+        return Fault.UNAVAILABLE
     if chief is None:
         return Fault.UNKNOWN
     full = any(a.signal in ("pool", "full") and a.amount >= _PENDING for f in mine for a in f.anomalies)

@@ -169,7 +169,7 @@ def suspects(view: View, found: Sequence[Finding], priors: Priors, most: int) ->
         people.append(
             Suspect(
                 service=service,
-                prior=_prior(service, freshness / _touched(view, change), priors),
+                prior=_prior(service, freshness / _touched(view, change), priors, len(view.services)),
                 weight=_weight(mine),
                 peak=max((f.weight for f in mine), default=0.0),
                 onset=onset,
@@ -192,10 +192,12 @@ def _weight(mine: Iterable[Finding]) -> float:
     )
 
 
-def _prior(service: str, freshness: float, priors: Priors) -> float:
+def _prior(service: str, freshness: float, priors: Priors, services: int) -> float:
+    """One fault is expected, not one in every hundred services: of very many, each is less likely."""
+    usual = min(PRIOR, 1.0 / max(services, 1))
     history = sum(record.confirmed for record in priors.causes if record.service == service)
     raised = exp(freshness * log(PRIOR_CHANGED / PRIOR))
-    return min(PRIOR_MOST, PRIOR * raised + _HISTORY * history)
+    return min(PRIOR_MOST, usual * raised + _HISTORY * history)
 
 
 def began(view: View) -> float:

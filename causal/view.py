@@ -22,6 +22,7 @@ from causal.edge_series import EdgeSeries, edge_series, revealed
 from causal.evidence import Alert
 from causal.forest import NANOSECOND, Forest, calls, parents, plant
 from causal.genai import Acts, acts
+from causal.presumed import presumed
 from causal.telemetry import (
     MISSING,
     Codes,
@@ -49,7 +50,10 @@ Table = TypeVar("Table", Spans, Metrics, Logs)
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One incident, ready to be looked at; ``late`` marks the spans of the incident, the others are quiet."""
+    """One incident, ready to be looked at; ``late`` marks the spans of the incident, the others are quiet.
+
+    Only the first ``recorded`` spans were recorded; those after them are presumed.
+    """
 
     alert: Alert
     telemetry: Telemetry
@@ -59,6 +63,7 @@ class View:
     metrics_late: Flags
     logs: Logs
     logs_late: Flags
+    recorded: int
 
     @property
     def spans(self) -> Spans:
@@ -223,7 +228,9 @@ def behold(alert: Alert, telemetry: Telemetry) -> View:
         logs, logs_late = logs.take(kept[2]), logs_late[kept[2]]
     spans, late = completed(spans, late)
     forest = plant(spans)
-    return View(alert, telemetry, forest, late[forest.root], metrics, metrics_late, logs, logs_late)
+    recorded, (whole, late) = len(spans), presumed(forest, late[forest.root])
+    forest = forest if whole is spans else plant(whole)
+    return View(alert, telemetry, forest, late[forest.root], metrics, metrics_late, logs, logs_late, recorded)
 
 
 def _related(alert: Alert, published: Iterable[tuple[str, str]], spans: Spans) -> frozenset[str] | None:

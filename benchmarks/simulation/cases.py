@@ -195,7 +195,9 @@ def _history(casting: _Casting, stage: _Stage, broken: float) -> list[Change]:
         at = epoch + broken - dice.uniform(0.0, 3.0)
         change = _change(dice, plan.change, plan.causes[0].service, at)
         changes.append(change.model_copy(update={"id": plan.version}) if plan.version else change)
-    return sorted(changes, key=lambda change: change.at)
+    changes.sort(key=lambda change: change.at)
+    before = [f"{casting.number:040x}", *(change.id for change in changes)]
+    return [c.model_copy(update={"previous": p}) for c, p in zip(changes, before, strict=False)]
 
 
 def _change(dice: random.Random, named: tuple[str, str], service: str, at: float) -> Change:

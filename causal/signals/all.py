@@ -57,5 +57,9 @@ MEASURES: tuple[Measures, ...] = (
     structure.measures,
     logs.measures,
     resources.measures,
+    tokens.measures,
+    evaluations.measures,
+    tools.measures,
+    loops.measures,
 )
 """What of quiet time is remembered when its rows are gone."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from math import isfinite, nan
 
-from causal.actors import Telling, agent_of, longer, oftener
+from causal.actors import Sample, Telling, agent_of, marks, numbers, risen
 from causal.evidence import Anomaly
 from causal.genai import Act
+from causal.past import Measure
 from causal.view import View
 
 _BAD = frozenset({"fail", "failed", "bad", "incorrect", "wrong", "no", "poor", "unsafe"})
@@ -18,6 +19,7 @@ _FAILS = Telling(
     "evaluation",
     "answers",
     "{now:.0%} of the answers of {name} are evaluated as failed, in quiet time {before:.0%}",
+    "evaluation",
 )
 _FALLS = Telling(
     "evaluation",
@@ -30,12 +32,20 @@ def find(view: View) -> tuple[Anomaly, ...]:
     """Agents that are evaluated worse."""
     if not view.compares:
         return ()
-    judged = view.acts.those(lambda act: judged_bad(act) is not None)
-    fails = oftener(view, judged, agent_of, [bool(judged_bad(act)) for act in judged.each], _FAILS)
     scored = view.acts.those(lambda act: isfinite(score(act)))
     calm = [score(act) for act in scored.each if not view.late[act.row]]
-    away = [max(calm, default=0.0) - score(act) for act in scored.each]
-    return (*fails, *longer(view, scored, agent_of, [max(each, 0.0) for each in away], _FALLS))
+    away = [max(max(calm, default=0.0) - score(act), 0.0) for act in scored.each]
+    return risen(view, (*_judged(view), *numbers(view, scored, agent_of, away, _FALLS)))
+
+
+def measures(view: View) -> tuple[Measure, ...]:
+    """Answers that were judged by a label, per agent."""
+    return tuple(sample.measure for sample in _judged(view))
+
+
+def _judged(view: View) -> tuple[Sample, ...]:
+    judged = view.acts.those(lambda act: judged_bad(act) is not None)
+    return marks(view, judged, agent_of, [bool(judged_bad(act)) for act in judged.each], _FAILS)
 
 
 def judged_bad(act: Act) -> bool | None:

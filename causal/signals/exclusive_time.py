@@ -4,15 +4,19 @@ Own time of a request as one service sees it = the exclusive times of its spans 
 it waits for others. So a caller that merely waits for a slow callee shows nothing here. Where most
 of the excess lies in spans that are named for waiting (a pool, a queue, a lock), the signal is
 called ``queueing``: a queue can have its cause elsewhere.
+
+Who serves a model is judged by the time of an output token as well: seconds that more tokens explain are
+those of whoever asked for them (`demand`). It is slower only if it takes longer, and longer for a token.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from causal import bayes_factors, compare
+from causal import bayes_factors, compare, demand
 from causal.evidence import Anomaly, Entity
 from causal.past import Measure, Timed
 from causal.telemetry import Flags, Floats, Ints
@@ -21,15 +25,33 @@ from causal.view import View
 _WAITING = re.compile(r"\b(wait|queue|pool|acquire|lock|checkout connection|connection\.get)", re.IGNORECASE)
 _LEAST = 1.0
 _MOSTLY = 0.5
+_UNIT = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Own:
+    """Requests grouped by their entry operations: own seconds, of these waiting, and tokens (or NaN)."""
+
+    rows: Ints
+    seconds: Floats
+    waiting: Floats
+    tokens: Floats
+    first: Ints
+    groups: compare.Groups
 
 
 def find(view: View) -> tuple[Anomaly, ...]:
     """The services whose own time per request has risen."""
     if not view.compares:
         return ()
-    rows, service = view.requests, view.spans.service.codes[view.requests]
-    own, first, measured = _own_times(view)
-    change, waited = (compare.slower(each.beside(view.telemetry.past)) for each in measured)
+    own = _own(view)
+    rows, first = own.rows, own.first
+    service = view.spans.service.codes[rows]
+    change, waited, *rates = (
+        compare.slower(each.beside(view.telemetry.past)) for each in _measures(view, own)
+    )
+    for rate in rates:
+        change = _beyond_tokens(own, change, rate)
     found = []
     for code in np.unique(service[service >= 0]):
         operations = np.flatnonzero((service[first] == code) & (change.n_quiet > 0) & (change.n_now > 0))
@@ -38,30 +60,54 @@ def find(view: View) -> tuple[Anomaly, ...]:
         if evidence >= _LEAST and amount > view.offset * change.n_now[operations].sum():
             queueing = float(waited.amount[operations].sum()) > _MOSTLY * amount
             late = np.flatnonzero((service == code) & view.late[rows])
-            found.append(_anomaly(view, (rows[late], own[late]), change, operations, queueing=queueing))
+            at = rows[late], own.seconds[late]
+            found.append(_anomaly(view, at, change, operations, queueing=queueing))
     return tuple(found)
 
 
 def measures(view: View) -> tuple[Measure, ...]:
-    """Own seconds of a request, and what of it was waiting, per entry operation of a service."""
-    return _own_times(view)[2]
+    """Own seconds of a request, what of it was waiting, and of a hundred tokens, per entry operation."""
+    return _measures(view, _own(view))
 
 
-def _own_times(view: View) -> tuple[Floats, Ints, tuple[Timed, Timed]]:
-    """Own time of each request, the first request of each entry operation, and both measures of them."""
-    rows, mine = view.requests, ~view.outgoing
-    own = _per_request(view, mine)[rows]
-    waiting = _per_request(view, mine & _waiting(view))[rows]
-    spans = view.spans
+def _measures(view: View, own: _Own) -> tuple[Timed, ...]:
+    spans, told = view.spans, np.isfinite(own.tokens)
+    contexts = view.named(own.rows[own.first], spans.service, spans.operation)
+    times = {"exclusive_time": own.seconds, "queueing": own.waiting}
+    found = [
+        Timed(name, contexts, compare.sums(each, own.groups, view.offset)) for name, each in times.items()
+    ]
+    if told.any():
+        rate = own.seconds[told] / own.tokens[told] * _UNIT
+        found.append(Timed("token_time", contexts, compare.sums(rate, own.groups.take(told), view.offset)))
+    return tuple(found)
+
+
+def _own(view: View) -> _Own:
+    rows, mine, spans = view.requests, ~view.outgoing, view.spans
     first, groups = view.groups(rows, spans.service.codes[rows], spans.operation.codes[rows])
-    contexts = view.named(rows[first], spans.service, spans.operation)
-    return (
-        own,
+    return _Own(
+        rows,
+        _per_request(view, mine)[rows],
+        _per_request(view, mine & _waiting(view))[rows],
+        demand.tokens(view, view.forest.parent[rows]),
         first,
-        (
-            Timed("exclusive_time", contexts, compare.sums(own, groups, view.offset)),
-            Timed("queueing", contexts, compare.sums(waiting, groups, view.offset)),
-        ),
+        groups,
+    )
+
+
+def _beyond_tokens(own: _Own, change: compare.Change, rate: compare.Change) -> compare.Change:
+    """What is left of a rise when what so many tokens usually take is set aside, where they are known."""
+    told: Flags = own.groups.late & np.isfinite(own.tokens)
+    asked = own.groups.mean(np.nan_to_num(own.tokens), told) / _UNIT
+    counted = (rate.n_now > 0) & (rate.n_quiet > 0)
+    excess = rate.amount * asked * change.n_now / np.maximum(rate.n_now, 1.0)
+    usual = np.clip(rate.before * asked, change.before, np.maximum(change.now, change.before))
+    return replace(
+        change,
+        evidence=np.where(counted, np.minimum(change.evidence, rate.evidence), change.evidence),
+        amount=np.where(counted, np.minimum(change.amount, excess), change.amount),
+        before=np.where(counted, usual, change.before),
     )
 
 

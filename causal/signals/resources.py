@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causal import bayes_factors
+from causal import bayes_factors, demand
 from causal.columns import by_key, grouped
 from causal.compare import Sums
 from causal.evidence import Anomaly, Entity, EntityKind
@@ -59,13 +59,14 @@ class _Series:
 def find(view: View) -> tuple[Anomaly, ...]:
     """The resources of services that are used more than in quiet time."""
     series = _series(view)
-    busiest, limits = _busiest(view, series), _limits(view)
+    busiest, limits, grown = _busiest(view, series), _limits(view), demand.grown(view)
     remembered = means(view.telemetry.past, _MEASURE)
     judged: dict[tuple[int, str], list[tuple[bool, Anomaly | None]]] = {}
     for one in series:
         whole = _limit(limits, one.service, view.metrics.metric.names[one.metric]) or busiest[one.metric]
         says_whole = _capacity(view.metrics.metric.names[one.metric], 0.0) > 0.0
-        judged.setdefault(one.owner, []).append((says_whole, _judge(view, one, whole, remembered)))
+        asked = grown.get(view.metrics.service.names[one.service], 1.0) if one.kind == "cpu" else 1.0
+        judged.setdefault(one.owner, []).append((says_whole, _judge(view, one, whole, remembered, asked)))
     return tuple(anomaly for each in judged.values() for anomaly in _told(each))
 
 
@@ -141,10 +142,13 @@ def _shared(view: View, rows: Ints) -> frozenset[int]:
     return frozenset(np.flatnonzero(often > _SHARED).tolist())
 
 
-def _judge(view: View, one: _Series, whole: float, remembered: Mapping[str, Floats]) -> Anomaly | None:
+def _judge(
+    view: View, one: _Series, whole: float, remembered: Mapping[str, Floats], asked: float
+) -> Anomaly | None:
+    """``asked`` times as much work takes as much more of the processor: that much is its askers' doing."""
     metrics, late, of = view.metrics, view.metrics_late, one.rows
     near, now = metrics.value[of[~late[of]]], metrics.value[of[late[of]]]
-    quiet = np.concatenate([remembered.get(_context(view, one), near[:0]), near])
+    quiet = asked * np.concatenate([remembered.get(_context(view, one), near[:0]), near])
     if len(quiet) < _FEW or not len(now):
         return None
     name, service = metrics.metric.names[one.metric], metrics.service.names[one.service]

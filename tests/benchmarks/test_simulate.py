@@ -60,6 +60,11 @@ def test_an_incident_is_not_longer_than_three_minutes() -> None:
     assert _case("memory_leak").rows.incident.seconds <= 180.0
 
 
+def test_no_change_is_the_first_of_its_repository() -> None:
+    changes = [change for number in range(1, 4) for change in _case("bad_prompt", number).changes]
+    assert [bool(change.previous) for change in changes] == [True] * max(len(changes), 1)
+
+
 def test_an_alert_never_holds_the_truth(tmp_path: Path) -> None:
     write_case(tmp_path / "case_0001", _case("own_errors"))
     alert = json.loads((tmp_path / "case_0001" / "alert.json").read_text())

@@ -11,9 +11,10 @@ from causal.compare import slower
 from causal.diagnose import diagnose
 from causal.evidence import Window
 from causal.past import means
-from causal.signals import MEASURES, exclusive_time, resources
+from causal.signals import MEASURES, exclusive_time, resources, tokens
 from causal.telemetry import Batch, Past, Telemetry
 from causal.view import behold
+from tests.causal.teams import Run, chat, judged, stretches, task_failed, tool
 from tests.causal.worlds import COLLIDER, QUIET, T0, Ill, World, alert, metrics
 
 SLOW = {"stock": Ill(slow=0.2)}
@@ -98,6 +99,31 @@ def test_a_minute_without_requests_keeps_what_is_remembered_of_them() -> None:
     samples = [(T0 + QUIET, "stock", "process.cpu.utilization", 0.25)]
     minute = Batch(Batch.none().spans, metrics(samples), Batch.none().logs)
     assert quiet.minutes(quiet.learn(past, minute, T0 + QUIET)) == 5
+
+
+def team(tokens: int) -> Telemetry:
+    """A team whose clerk looks something up and writes a judged answer: of 40 tokens, then of ``tokens``."""
+
+    def run(written: int) -> Run:
+        look_up = tool("clerk", "library", "March 2412, April 3377 visitors")
+        return (look_up, judged(chat("clerk", "There were 2412 visitors.", tokens=written), good=True))
+
+    return stretches(lambda k: run(40 + k % 7), lambda k: run(tokens + k % 7))
+
+
+def test_what_agents_did_is_remembered() -> None:
+    view = behold(task_failed(), team(40))
+    names = {measure.name for measures in MEASURES for measure in measures(view)}
+    assert {"gen_ai.usage.output_tokens", "evaluation", "tool", "loop"} <= names
+
+
+def test_an_agent_that_rambles_is_seen_by_the_memory_of_quiet_time_alone() -> None:
+    found = tokens.find(behold(task_failed(), forgotten(team(400))))
+    assert [a.entity.name for a in found] == ["clerk"]
+
+
+def test_an_agent_that_writes_as_ever_is_not_seen_by_memory() -> None:
+    assert not tokens.find(behold(task_failed(), forgotten(team(40))))
 
 
 def test_minutes_that_were_not_quiet_can_be_taken_out() -> None:
