@@ -12,7 +12,7 @@ FIELDS = ("answer", "sources")
 
 def dice(seed: int) -> random.Random:
     """Chance that repeats itself."""
-    return random.Random(seed)  # noqa: S311 -- a scripted model's dice are not cryptography
+    return random.Random(seed)
 
 
 def faults(instructions: str, complaint: str | None = None) -> int:
