@@ -17,13 +17,14 @@ from typing import Annotated
 import typer
 
 from benchmarks import table
+from benchmarks.grade import Grade
 from benchmarks.parts import by_fault, right_by_part
 from benchmarks.report import Report, said
 
 _BEGIN, _END = "<!-- measured: {} -->", "<!-- end of {} -->"
 _WRONG_ROW = re.compile(r"^\| (?P<case>[^|]+/[^|]+?) \|.*\| (?P<reason>[^|]*?) \|$", re.MULTILINE)
 _NOT_SAID = "not looked into yet"
-_LONGEST = 80
+_WORDS = 3
 
 SECTIONS = ("run", "table", "parts", "calibration", "scale", "wrong")
 
@@ -154,12 +155,24 @@ def _wrong(report: Report, known: Mapping[str, str]) -> Iterator[str]:
         if not grade.right:
             case = f"{grade.set_name}/{grade.case}"
             names = ", ".join(cause.service for cause in grade.causes)
-            truth = f"{names} ({by_fault(grade)[:_LONGEST]})"
-            rows.append([case, truth, grade.problem or said(grade) or "nothing", known.get(case, _NOT_SAID)])
+            rows.append(
+                [
+                    case,
+                    f"{names}{_kind(grade)}",
+                    grade.problem or said(grade) or "nothing",
+                    known.get(case, _NOT_SAID),
+                ]
+            )
     if len(rows) == 1:
         yield "None."
         return
     yield from table.markdown(rows, words=True)
+
+
+def _kind(grade: Grade) -> str:
+    """The fault by its name; some sets tell it in a sentence of theirs, which stays with them."""
+    fault = by_fault(grade)
+    return "" if len(fault.split()) > _WORDS else f" ({fault})"
 
 
 def quote(
