@@ -250,12 +250,37 @@ class Diagnosis(Fact):
 
 
 class PlaybookRecord(Fact):
-    """How often a playbook cured a kind of fault, beyond what its author claimed beforehand."""
+    """How often a playbook cured a kind of fault, beyond what its author claimed beforehand.
+
+    ``service`` is empty for the runs on all services together; ``at`` is the moment (Unix seconds) that the
+    two counts were last decayed to.
+    """
 
     playbook: str
     fault: Fault
+    service: str = ""
     successes: float = 0.0
     failures: float = 0.0
+    at: float = 0.0
+
+
+class Deed(Fact):
+    """One carried-out plan as the error budget counts it.
+
+    ``chance`` is P(hypothesis) x floor of the playbook's confidence when it was decided, ``alone`` whether no
+    human was asked. ``wrong``: no verified recovery, or a human said that the cause was something else.
+    """
+
+    incident: str
+    plan: str = ""
+    playbook: str
+    fault: Fault
+    service: str
+    environment: str = ""
+    chance: Probability
+    alone: bool
+    wrong: bool
+    at: float
 
 
 class CauseRecord(Fact):
@@ -308,6 +333,7 @@ class Priors(Fact):
     causes: tuple[CauseRecord, ...] = ()
     labels: tuple[Label, ...] = ()
     calibration: Calibration | None = None
+    deeds: tuple[Deed, ...] = ()
 
     def record(self, playbook: str, fault: Fault) -> PlaybookRecord:
         """The record of a playbook for a kind of fault; an empty one if it was never run."""
@@ -334,3 +360,5 @@ class Lesson(Fact):
     confirmed: bool | None = None
     raw_probability: Probability | None = None
     unexplained: float = 0.0
+    at: float = 0.0
+    deed: Deed | None = None

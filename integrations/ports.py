@@ -174,6 +174,58 @@ class Approvals(Protocol):
     def open(self) -> tuple[ApprovalRequest, ...]: ...
 
 
+class Lock(Fact):
+    """Who may act on a target and until when (Unix seconds); ``fence`` shuts out whoever held it before."""
+
+    target: str
+    owner: str
+    fence: int
+    until: float
+
+
+class Locks(Protocol):
+    """Who may act on a target: one owner (an incident's plan) at a time, over all processes.
+
+    `acquire` gives all targets or none, in one transaction: it returns a fence that is higher than any given
+    for these targets before, or raises Conflict naming who holds which target until when. The owner who holds
+    them already gets its old fence and a longer lease. A lock whose lease is over may be taken by another;
+    from then on `check` of the older fence raises Conflict. `check` also raises it for a lock that was
+    released. `release` of what is not held changes nothing. `held` is in order of target, leases that are
+    over left out.
+    """
+
+    def acquire(self, targets: frozenset[str], owner: str, *, now: float, lease: float) -> int: ...
+
+    def check(self, owner: str, fence: int, *, now: float) -> None: ...
+
+    def release(self, owner: str) -> None: ...
+
+    def held(self, *, now: float) -> tuple[Lock, ...]: ...
+
+
+class Stop(Fact):
+    """The kill switch as it stands: who threw it, when and why."""
+
+    stopped: bool
+    by: str = ""
+    because: str = ""
+    at: float = 0.0
+
+
+class KillSwitch(Protocol):
+    """Whether anything may be carried out at all; it outlives every process.
+
+    `state` is never stopped before the first `throw`. `throw` and `release` return the new state; doing
+    either twice changes nothing but who said it last.
+    """
+
+    def state(self) -> Stop: ...
+
+    def throw(self, *, by: str, because: str, at: float) -> Stop: ...
+
+    def release(self, *, by: str, because: str, at: float) -> Stop: ...
+
+
 class PriorStore(Protocol):
     """What was learned. `learn` takes each incident-and-playbook's lesson once, however often it is told."""
 

@@ -121,6 +121,7 @@ class ApprovalRule(Written):
     quorum: int = Field(default=1, ge=1)
     expires: Duration = 1800.0
     escalate_to: tuple[str, ...] = ()
+    escalate_after: Duration | None = None
 
 
 class Playbook(Written):
@@ -162,6 +163,9 @@ class Plan(Fact):
     """A playbook applied to one hypothesis of one incident: everything an approver must know.
 
     ``id`` is unique within the incident. ``digest()`` identifies the exact plan: an approval is for a digest.
+    ``approvers`` and ``escalate_to`` are roles; ``escalate_after`` (s) is half of the time to expiry where
+    nothing else was written. ``evidence`` is the digest of the diagnosis that the plan answers,
+    ``environment`` where its service runs.
     """
 
     id: str
@@ -187,6 +191,11 @@ class Plan(Fact):
     approvers: tuple[str, ...] = ()
     quorum: int = 1
     approval_expires: float = 1800.0
+    escalate_to: tuple[str, ...] = ()
+    escalate_after: float | None = None
+    blast_radius: int | None = None
+    environment: str = "production"
+    evidence: str = ""
 
 
 class Verdict(StrEnum):
