@@ -99,8 +99,8 @@ def changed(scene: Scene, service: str, before: float) -> float:
     return abs(chances(there).get(scene.culprit, 0.0) - chance(scene))
 
 
-@FEW
-@given(scene=scenes(faults=["slow", "fails", "queue"]), data=st.data())
+@FEW  # bare log lines do not tell who calls whom: a fresh change to a caller may be what failed its callee
+@given(scene=scenes(["traces", "metrics"], ["slow", "fails", "queue"]), data=st.data())
 def test_a_change_to_a_healthy_service_moves_the_blame_but_little(scene: Scene, data: st.DataObject) -> None:
     healthy = [name for name in scene.services if name != scene.culprit]
     assert changed(scene, data.draw(st.sampled_from(healthy)), 5.0) < LITTLE
