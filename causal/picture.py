@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from causal.dataflow import routes
 from causal.evidence import CausalGraph, CauseEdge, Entity, EntityKind
-from causal.graph import Surroundings
+from causal.surroundings import Surroundings
 from causal.suspects import Finding, Suspect
 from causal.view import View
 
