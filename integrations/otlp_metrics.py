@@ -13,7 +13,7 @@ Streams of one metric differ by their attributes: they follow the name in braces
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ from integrations.otlp_spans import sender
 from integrations.otlp_values import Rejections, is_sensible, plain_attributes, text
 from integrations.rates import COUNT, MARK, SUM, TOTAL
 
-__all__ = ["sample_rows"]
+__all__ = ["sample_rows", "stream_suffix"]
 
 _LONGEST = 96  # characters of a suffix
 _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
@@ -74,7 +74,7 @@ def _moment(point: Any) -> float:
 
 
 def _of_point(name: str, kind: str, data: Any, point: Any) -> Iterable[Sample]:
-    suffix = _suffix(plain_attributes(point.attributes))
+    suffix = stream_suffix(plain_attributes(point.attributes))
     if kind in ("gauge", "sum"):
         field = point.WhichOneof("value")
         if field is None:
@@ -112,7 +112,8 @@ def _finite(value: float | None) -> float:
     return number
 
 
-def _suffix(attributes: dict[str, Any]) -> str:
+def stream_suffix(attributes: Mapping[str, Any]) -> str:
+    """What tells the streams of one metric apart: attributes in braces, sorted, of bounded length."""
     if not attributes:
         return ""
     written = ",".join(f"{key}={attributes[key]}" for key in sorted(attributes))
