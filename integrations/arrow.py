@@ -42,6 +42,7 @@ __all__ = [
     "distinct_spans",
     "from_arrow",
     "nanoseconds",
+    "table_of",
     "times",
     "to_arrow",
     "within",
@@ -116,6 +117,13 @@ def concat(batches: Iterable[ArrowBatch]) -> ArrowBatch:
         pa.concat_tables([METRICS.empty_table(), *(part.metrics for part in parts)]),
         pa.concat_tables([LOGS.empty_table(), *(part.logs for part in parts)]),
     )
+
+
+def table_of(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Rows, each with a value for every column of a schema, as a table."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(values, column.type) for values, column in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def nanoseconds(seconds: float) -> int:

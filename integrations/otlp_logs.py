@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from integrations.arrow import LOGS
+from integrations.arrow import LOGS, table_of
 from integrations.otlp_spans import sender
 from integrations.otlp_values import Rejections, as_json, chosen, hexadecimal, is_sensible, plain, text
 
@@ -32,9 +32,7 @@ def log_rows(request: Any, rejected: Rejections) -> pa.Table:
                     rows.append(_row(record, service, instance))
                 except ValueError as error:
                     rejected.add(f"log record: {error}")
-    columns = list(zip(*rows, strict=True)) or [()] * len(LOGS)
-    arrays = [pa.array(values, column.type) for values, column in zip(columns, LOGS, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=LOGS)
+    return table_of(LOGS, rows)
 
 
 def _row(record: Any, service: str, instance: str | None) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from integrations.arrow import METRICS
+from integrations.arrow import METRICS, table_of
 from integrations.otlp_spans import sender
 from integrations.otlp_values import Rejections, is_sensible, plain_attributes, text
 from integrations.rates import COUNT, MARK, SUM, TOTAL
@@ -41,9 +41,7 @@ def sample_rows(request: Any, rejected: Rejections) -> pa.Table:
         for scope in resource_metrics.scope_metrics or ():
             for metric in scope.metrics or ():
                 rows.extend((at, service, instance, *sample) for at, sample in _samples(metric, rejected))
-    columns = list(zip(*rows, strict=True)) or [()] * len(METRICS)
-    arrays = [pa.array(values, column.type) for values, column in zip(columns, METRICS, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=METRICS)
+    return table_of(METRICS, rows)
 
 
 def _samples(metric: Any, rejected: Rejections) -> Iterator[tuple[float, Sample]]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from integrations.arrow import TRACES
+from integrations.arrow import TRACES, table_of
 from integrations.otlp_values import (
     Rejections,
     as_json,
@@ -72,9 +72,7 @@ def span_rows(request: Any, rejected: Rejections) -> pa.Table:
         known = as_json({key: resource[key] for key in _OF_RESOURCE if resource.get(key)})[1:-1]
         for scope in resource_spans.scope_spans or ():
             _take(scope.spans or (), (service, instance, known), rows, rejected)
-    columns = list(zip(*rows, strict=True)) or [()] * len(TRACES)
-    arrays = [pa.array(values, column.type) for values, column in zip(columns, TRACES, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=TRACES)
+    return table_of(TRACES, rows)
 
 
 def _take(

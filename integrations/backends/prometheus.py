@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import pyarrow as pa
 
 from causal.errors import Malformed, Refused
 from causal.evidence import Window
-from integrations.alertmanager import SERVICE_LABELS
-from integrations.arrow import METRICS, ArrowBatch
+from integrations.arrow import METRICS, ArrowBatch, table_of
+from integrations.backends.labels import INSTANCE_LABELS, instance_of, service_label, service_of
 from integrations.backends.source import Pulled
 from integrations.backends.wire import Backend, ask, read_as
 from integrations.otlp_metrics import stream_suffix
@@ -29,7 +28,6 @@ from playbooks.remedy import Duration, Written
 
 MOST_POINTS = 11_000
 MOST_SERIES = 20_000
-INSTANCE_LABELS = ("service_instance_id", "pod", "instance")
 _NOT_TOLD = {"__name__", *INSTANCE_LABELS}
 
 
@@ -104,7 +102,7 @@ class Prometheus:
             if len(series) > MOST_SERIES:
                 gaps.append(f"{self.name}: {query.metric} has {len(series)} series; {MOST_SERIES} are read")
             rows += _rows(query.metric, series[:MOST_SERIES])
-        return Pulled(ArrowBatch(metrics=_table(rows)), tuple(gaps))
+        return Pulled(ArrowBatch(metrics=table_of(METRICS, rows)), tuple(gaps))
 
     def ping(self) -> str:
         """Ask which version it is."""
@@ -134,8 +132,8 @@ class _Build(msgspec.Struct):
 
 def _rows(metric: str, series: Sequence[_Series]) -> Iterator[Row]:
     for one in series:
-        service = _first(one.metric, SERVICE_LABELS) or "unknown_service"
-        instance = _first(one.metric, INSTANCE_LABELS)
+        service = service_of(one.metric)
+        instance = instance_of(one.metric)
         name = metric + _suffix(one.metric)
         for at, text in one.values:
             value = _number(text)
@@ -149,21 +147,10 @@ def _rows(metric: str, series: Sequence[_Series]) -> Iterator[Row]:
                 yield at, service, instance, f"{name}.mean", total / count
 
 
-def _first(labels: Mapping[str, str], names: Sequence[str]) -> str | None:
-    """The first of some labels that says something; of ``job`` only what follows the last slash."""
-    for name in names:
-        if value := labels.get(name, "").strip():
-            return (value.rsplit("/", 1)[-1] or value) if name == "job" else value
-    return None
-
-
 def _suffix(labels: Mapping[str, str]) -> str:
     """What tells the series of a service apart, in braces and sorted, as for every stream."""
-    told = {name: value for name, value in labels.items() if name not in _NOT_TOLD}
-    for name in SERVICE_LABELS:
-        if told.get(name, "").strip():
-            del told[name]
-            break
+    naming = service_label(labels)
+    told = {name: value for name, value in labels.items() if name not in _NOT_TOLD and name != naming}
     return stream_suffix(told)
 
 
@@ -173,9 +160,3 @@ def _number(text: object) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _table(rows: Sequence[Row]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(METRICS)
-    arrays = [pa.array(values, column.type) for values, column in zip(columns, METRICS, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=METRICS)

@@ -85,7 +85,7 @@ def json_of(body: bytes, where: str) -> Any:
 def read_as(kind: type[Any], body: bytes, where: str) -> Any:
     """Read JSON as a `msgspec.Struct`; MalformedTelemetry says what does not fit."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind, strict=False)  # 64-bit numbers may be text
     except (msgspec.DecodeError, RecursionError) as error:
         raise MalformedTelemetry(f"the answer is not what was asked for ({error})", where=where) from error
 

@@ -16,7 +16,7 @@ from threading import Thread
 import httpx
 
 PROGRAM = shutil.which("prometheus")
-SCRAPES = "100ms"
+SCRAPES = "500ms"
 
 
 @dataclass
@@ -51,7 +51,7 @@ class RealPrometheus:
 
 @contextmanager
 def real_prometheus(folder: Path, rules: str = "") -> Iterator[RealPrometheus]:
-    """Run Prometheus for as long as the block lasts; it scrapes its target ten times a second."""
+    """Run Prometheus for as long as the block lasts; it scrapes its target twice a second."""
     assert PROGRAM is not None
     target = Target()
     with _serving(target):

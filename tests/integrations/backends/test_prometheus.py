@@ -26,7 +26,7 @@ shop_odd NaN
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPrometheus]:
     with real_prometheus(tmp_path_factory.mktemp("prometheus")) as prometheus:
         prometheus.target.page = PAGE
-        prometheus.wait_for('shop_basket{shape="round"}', 7.0)
+        prometheus.wait_for('shop_basket{shape="round"} offset 1s', 7.0)
         yield prometheus
 
 
