@@ -29,8 +29,11 @@ class TelemetrySource(Protocol):
     what to do, where it will not. ``settles`` is how many seconds old rows must be before they can be found.
     """
 
-    name: str
-    settles: float
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settles(self) -> float: ...
 
     def pull(self, window: Window) -> Pulled: ...
 
