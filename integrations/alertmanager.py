@@ -1,4 +1,6 @@
-"""Prometheus Alertmanager's webhook (payload version 4) to alerts of our own: pure, bytes in, values out.
+"""Alertmanager's webhook (payload version 4), and Grafana's, to alerts of ours: pure, bytes in, values out.
+
+Grafana sends the same with a version of its own and the addresses of its pages besides (`Dialect`).
 
 Alertmanager drops a notification for good on any 4xx, so what can be understood is taken: unknown fields are
 ignored and missing ones do without. What is not a version-4 payload at all (a custom ``payload`` template
@@ -20,6 +22,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
@@ -30,7 +33,6 @@ from causal.errors import MalformedAlert, TooLarge
 from causal.evidence import Alert, Fact, Signal, Symptom
 
 MAX_BODY = 4 * 1024 * 1024
-VERSION = "4"
 
 SERVICE_LABELS = (
     "service",
@@ -46,6 +48,33 @@ SERVICE_LABELS = (
 OPERATION_LABELS = ("operation", "span_name", "http_route", "route", "handler")
 SYSTEM_LABELS = ("system", "cluster")
 SUMMARIES = ("summary", "title", "description", "message")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Who sends: its version of the payload, and what to do where that is another one, or too large."""
+
+    source: str
+    spoken: str
+    version: str
+    mend: str
+    fewer: str
+
+
+ALERTMANAGER = Dialect(
+    source="alertmanager",
+    spoken="an Alertmanager",
+    version="4",
+    mend="take the custom `payload` out of the webhook_config, or give it the default fields",
+    fewer="`max_alerts` of the webhook_config",
+)
+GRAFANA = Dialect(
+    source="grafana",
+    spoken="a Grafana",
+    version="1",
+    mend="take the custom payload out of the contact point",
+    fewer="Max Alerts of the contact point",
+)
 
 
 def _set(words: str) -> frozenset[str]:
@@ -117,6 +146,8 @@ class _Sent(Fact):
     starts_at: Text = Field(default="", alias="startsAt")
     ends_at: Text = Field(default="", alias="endsAt")
     generator_url: Text = Field(default="", alias="generatorURL")
+    dashboard_url: Text = Field(default="", alias="dashboardURL")
+    panel_url: Text = Field(default="", alias="panelURL")
     fingerprint: Text = ""
 
 
@@ -130,43 +161,44 @@ class _Payload(Fact):
     alerts: tuple[_Sent, ...]
 
 
-def parse(body: bytes, *, received_at: float | None = None) -> tuple[AlertNotice, ...]:
+def parse(
+    body: bytes, *, received_at: float | None = None, dialect: Dialect = ALERTMANAGER
+) -> tuple[AlertNotice, ...]:
     """Read a notification; an alert without a beginning was raised at ``received_at`` (None: now).
 
     Raises TooLarge above `MAX_BODY` bytes and MalformedAlert, naming the field, for what cannot be read.
     """
     if len(body) > MAX_BODY:
         raise TooLarge(
-            f"a notification of {len(body)} bytes, over {MAX_BODY}; set max_alerts in Alertmanager"
+            f"a notification of {len(body)} bytes, over {MAX_BODY}; send fewer at once ({dialect.fewer})"
         )
-    payload = _read(body)
+    payload = _read(body, dialect)
     now = time.time() if received_at is None else received_at
-    return tuple(_notice(payload, sent, f"alerts[{at}]", now) for at, sent in enumerate(payload.alerts))
+    return tuple(
+        _notice(payload, sent, f"alerts[{at}]", now, dialect) for at, sent in enumerate(payload.alerts)
+    )
 
 
-def _read(body: bytes) -> _Payload:
+def _read(body: bytes, dialect: Dialect) -> _Payload:
     try:
         raw = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MalformedAlert(f"this is not JSON ({error})", where="body") from None
-    if not isinstance(raw, dict) or raw.get("version") != VERSION:
-        raise MalformedAlert(_not_ours(raw), where="version")
+    if not isinstance(raw, dict) or raw.get("version") != dialect.version:
+        raise MalformedAlert(_not_ours(raw, dialect), where="version")
     try:
         return _Payload.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise MalformedAlert(
-            f"{first['msg']} (Alertmanager payload, version 4)", where=_place(first)
+            f"{first['msg']} ({dialect.source} payload, version {dialect.version})", where=_place(first)
         ) from None
 
 
-def _not_ours(raw: Any) -> str:
+def _not_ours(raw: Any, dialect: Dialect) -> str:
     version = raw.get("version") if isinstance(raw, dict) else None
     found = f"this one has {version[:40]!r}" if isinstance(version, str) else "this has none"
-    return (
-        f'an Alertmanager webhook has version "4", and {found}; '
-        "take the custom `payload` out of the webhook_config, or give it the default fields"
-    )
+    return f'{dialect.spoken} webhook has version "{dialect.version}", and {found}; {dialect.mend}'
 
 
 def _place(error: ErrorDetails) -> str:
@@ -174,20 +206,20 @@ def _place(error: ErrorDetails) -> str:
     return "".join(parts).lstrip(".")[:200]
 
 
-def _notice(payload: _Payload, sent: _Sent, where: str, now: float) -> AlertNotice:
+def _notice(payload: _Payload, sent: _Sent, where: str, now: float, dialect: Dialect) -> AlertNotice:
     status = sent.status or payload.status
     fingerprint = sent.fingerprint or _hash(sorted(sent.labels.items()))[:16]
     began = _moment(sent.starts_at, f"{where}.startsAt")
     alert = Alert(
         fingerprint=fingerprint,
-        source="alertmanager",
+        source=dialect.source,
         system=_first(sent.labels, SYSTEM_LABELS) or "",
         symptom=_symptom(sent),
         raised_at=now if began is None else began,
         began_at=began,
-        summary=_summary(sent, payload.truncated),
+        summary=_summary(sent, payload.truncated, dialect),
         labels=sent.labels,
-        url=sent.generator_url or payload.external_url or None,
+        url=sent.panel_url or sent.dashboard_url or sent.generator_url or payload.external_url or None,
     )
     return AlertNotice(
         alert=alert,
@@ -217,9 +249,13 @@ def _moment(text: str, where: str) -> float | None:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
 
 
-def _summary(sent: _Sent, truncated: int) -> str:
+def _summary(sent: _Sent, truncated: int, dialect: Dialect) -> str:
     words = _first(sent.annotations, SUMMARIES) or sent.labels.get("alertname") or "an alert without a name"
-    more = f" (Alertmanager left out {truncated} more alerts of this group)" if truncated else ""
+    more = (
+        f" ({dialect.source.capitalize()} left out {truncated} more alerts of this group)"
+        if truncated
+        else ""
+    )
     return words + more
 
 
@@ -239,11 +275,16 @@ def _signal(sent: _Sent) -> Signal:
     for signal in SIGNALS:
         if signal == said:
             return signal
-    return next(_guesses(said, sent.labels.get("alertname", ""), *_described(sent)), "unknown")
+    return guessed_signal(said, sent.labels.get("alertname", ""), *_described(sent))
 
 
 def _described(sent: _Sent) -> Iterator[str]:
     return (sent.annotations[name] for name in SUMMARIES if name in sent.annotations)
+
+
+def guessed_signal(*texts: str) -> Signal:
+    """The signal that some words are about, the first texts first; unknown where none is."""
+    return next(_guesses(*texts), "unknown")
 
 
 def _guesses(*texts: str) -> Iterator[Signal]:
