@@ -28,7 +28,7 @@ from integrations.inflate import gunzip
 from integrations.otlp import Decoded, Encoding, decode_logs, decode_metrics, decode_traces
 from integrations.ports import TelemetryStore
 
-__all__ = ["Load", "otlp_routes"]
+__all__ = ["IN_THE_AIR", "SIGNALS", "Load", "Signal", "otlp_routes"]
 
 BODY_LIMIT = 16 * 1024 * 1024
 INFLATED_LIMIT = 64 * 1024 * 1024
@@ -40,26 +40,31 @@ _RETRY_AFTER = {"Retry-After": "5"}
 
 
 @dataclass(frozen=True)
-class _Signal:
+class Signal:
     """What differs between the three kinds of telemetry."""
 
-    path: str
+    name: str
     decode: Callable[[bytes, Encoding], Decoded]
     response: Callable[[], Any]
     rejected: str
     rejected_json: str
 
+    @property
+    def path(self) -> str:
+        """Where it is received over HTTP."""
+        return f"/v1/{self.name}"
 
-_SIGNALS = (
-    _Signal("/v1/traces", decode_traces, ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
-    _Signal(
-        "/v1/metrics",
+
+SIGNALS = (
+    Signal("traces", decode_traces, ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
+    Signal(
+        "metrics",
         decode_metrics,
         ExportMetricsServiceResponse,
         "rejected_data_points",
         "rejectedDataPoints",
     ),
-    _Signal("/v1/logs", decode_logs, ExportLogsServiceResponse, "rejected_log_records", "rejectedLogRecords"),
+    Signal("logs", decode_logs, ExportLogsServiceResponse, "rejected_log_records", "rejectedLogRecords"),
 )
 
 
@@ -102,7 +107,7 @@ class Load:
 class _Receiver:
     """Takes the bodies of one signal."""
 
-    signal: _Signal
+    signal: Signal
     store: TelemetryStore
     body_limit: int
     inflated_limit: int
@@ -163,7 +168,7 @@ def otlp_routes(
             _endpoint(_Receiver(signal, store, body_limit, inflated_limit, load)),
             methods=["POST"],
         )
-        for signal in _SIGNALS
+        for signal in SIGNALS
     ]
 
 
@@ -186,7 +191,7 @@ def _is_gzipped(request: Request) -> bool:
     return coding == "gzip"
 
 
-def _accepted(signal: _Signal, decoded: Decoded, encoding: Encoding) -> Response:
+def _accepted(signal: Signal, decoded: Decoded, encoding: Encoding) -> Response:
     if encoding == "json":
         partial = {signal.rejected_json: str(decoded.rejected), "errorMessage": decoded.error_message}
         return _json({"partialSuccess": partial} if decoded.rejected else {}, 200, {})
