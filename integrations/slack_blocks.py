@@ -51,12 +51,12 @@ def escaped(text: str) -> str:
 
 def fallback(page: Page) -> str:
     """Say the page in a line: for notifications and for readers that show no blocks."""
-    return escaped(_cut(f"{page.name} {page.status}: {page.title}", LONGEST_TEXT))
+    return escaped(cut(f"{page.name} {page.status}: {page.title}", LONGEST_TEXT))
 
 
 def blocks(page: Page, *, budget: Budget = FULL, header: bool = True) -> list[Block]:
     """Write the page in blocks; what passes the budget is left out, and the last block says so."""
-    last = _context(f"Shortened; all of it: `aitia incident {escaped(_cut(page.name, LONGEST_LINE // 2))}`")
+    last = _context(f"Shortened; all of it: `aitia incident {escaped(cut(page.name, LONGEST_LINE // 2))}`")
     made = [_header(page.title)] if header else []
     owed = [block for block, must in _body(page) if must]
     is_full = False
@@ -74,7 +74,7 @@ def _fits(made: list[Block], budget: Budget) -> bool:
 
 
 def _header(title: str) -> Block:
-    return {"type": "header", "text": {"type": "plain_text", "text": _cut(title or "Incident", MAX_HEADER)}}
+    return {"type": "header", "text": {"type": "plain_text", "text": cut(title or "Incident", MAX_HEADER)}}
 
 
 def _context(words: str) -> Block:
@@ -87,7 +87,7 @@ def _section(words: str) -> Block:
 
 def _body(page: Page) -> Iterator[tuple[Block, bool]]:
     """Write each section as blocks, and whether they must be there."""
-    status, name = (escaped(_cut(words, LONGEST_LINE)) for words in (page.status, page.name))
+    status, name = (escaped(cut(words, LONGEST_LINE)) for words in (page.status, page.name))
     yield _section(f"*{status}*  {name}"), True
     for section in page.sections:
         yield from ((_section(chunk), section.must) for chunk in _chunks(_pieces(section)))
@@ -108,7 +108,7 @@ def _chunks(pieces: Iterator[str]) -> Iterator[str]:
 
 def _pieces(section: Section) -> Iterator[str]:
     if section.title:
-        yield f"*{escaped(_cut(section.title, LONGEST_LINE))}*"
+        yield f"*{escaped(cut(section.title, LONGEST_LINE))}*"
     outermost = min(line.level for line in section.lines)
     for line in section.lines:
         yield _fenced(line) if isinstance(line, Code) else _line(line, outermost)
@@ -121,17 +121,17 @@ def _line(line: Line, outermost: int) -> str:
 
 
 def _bold(words: str) -> str:
-    return f"*{escaped(_cut(words, 40))}*" if words else ""
+    return f"*{escaped(cut(words, 40))}*" if words else ""
 
 
 def _words(line: Line) -> str:
-    says = escaped(_cut(line.says, LONGEST_LINE))
+    says = escaped(cut(line.says, LONGEST_LINE))
     if line.form == "command":
         return f"`{says.replace('`', '')}`"
     if line.form == "link" and is_web_address(line.url) and size(line.url) <= LONGEST_LINE:
         return f"<{escaped(line.url)}|{says}>"
     if line.form == "link":
-        return f"{escaped(_cut(line.says, LONGEST_LINE // 2))}: {escaped(_cut(line.url, LONGEST_LINE // 2))}"
+        return f"{escaped(cut(line.says, LONGEST_LINE // 2))}: {escaped(cut(line.url, LONGEST_LINE // 2))}"
     return f"*{says}*" if line.tone == "strong" else says
 
 
@@ -140,7 +140,7 @@ def _fenced(code: Code) -> str:
     shown: list[str] = []
     room = LONGEST_CODE
     for line in code.lines:
-        safe = escaped(_cut(line.replace(FENCE, "` ` `"), LONGEST_LINE // 2))
+        safe = escaped(cut(line.replace(FENCE, "` ` `"), LONGEST_LINE // 2))
         room -= size(safe) + 1
         if room < 0:
             shown.append(f"… and {len(code.lines) - len(shown)} more lines")
@@ -149,7 +149,7 @@ def _fenced(code: Code) -> str:
     return "\n".join([FENCE, *shown, FENCE])
 
 
-def _cut(text: str, room: int) -> str:
+def cut(text: str, room: int) -> str:
     """Cut before escaping, so that no escape is torn; whole characters only."""
     if size(text) <= room:
         return text

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlmodel import Field
 
 from integrations.ports import MessageRef
-from integrations.store.base import Lock, Stored, hold, reading, translated, writing
+from integrations.store.base import Lock, Stored, reading, writing
 
 
 class _SlackMessageRow(Stored, table=True):
@@ -30,14 +30,9 @@ class _SlackMessageRow(Stored, table=True):
 
 @dataclass(frozen=True)
 class SqlMessageRefs:
-    """An `integrations.ports.MessageRefs`; it makes its table where that is not there yet."""
+    """An `integrations.ports.MessageRefs`."""
 
     engine: Engine
-
-    def __post_init__(self) -> None:
-        with translated(self.engine), self.engine.begin() as connection:
-            hold(connection, Lock.SCHEMA)
-            Stored.metadata.create_all(connection, tables=[Stored.metadata.tables["slack_message"]])
 
     def claim(self, incident: str, part: str, *, now: float, lease: float) -> bool:
         with writing(self.engine, Lock.MESSAGES) as session:
