@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -63,7 +64,7 @@ class KubernetesDouble:
     url: str = ""
     objects: dict[tuple[str, str, str], Json] = field(default_factory=dict)
     failures: deque[Failure] = field(default_factory=deque)
-    reader_may_look: bool = False
+    reader_may: list[Json] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
     version: int = 0
@@ -95,11 +96,13 @@ class KubernetesDouble:
 
     def _may(self, headers: dict[str, str], method: str, match: re.Match[str]) -> None:
         token = headers.get("authorization", "").removeprefix("Bearer ")
-        if token == ADMIN or (token == READER and self.reader_may_look and method == "GET"):
+        verb = "list" if method == "GET" and not match["name"] else _VERBS[method]
+        if token == ADMIN or (
+            token == READER and any(_permits(rule, verb, match) for rule in self.reader_may)
+        ):
             return
         if token != READER:
             raise Refusal(401, "Unauthorized", "Unauthorized")
-        verb = "list" if method == "GET" and not match["name"] else _VERBS[method]
         where = f'in the namespace "{match["namespace"]}"' if match["namespace"] else "at the cluster scope"
         raise Refusal(
             403,
@@ -139,7 +142,7 @@ class KubernetesDouble:
         if namespace:
             meta["namespace"] = namespace
         if plural == "clusterrolebindings":
-            self.reader_may_look = True
+            self.reader_may = self.objects["clusterroles", "", body["roleRef"]["name"]]["rules"]
         made = {**body, "metadata": meta, "spec": {**_DEFAULTS.get(plural, {}), **body.get("spec", {})}}
         if plural == "nodes":
             made["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -209,6 +212,11 @@ def merge_patched(target: Any, patch: Any) -> Any:
     return result
 
 
+def _permits(rule: Json, verb: str, match: re.Match[str]) -> bool:
+    asked = {"apiGroups": match["group"] or "", "resources": match["plural"], "verbs": verb}
+    return all({"*", value} & set(rule[name]) for name, value in asked.items())
+
+
 def _replica_set(deployment: Json, name: str, sum_of_template: str) -> Json:
     meta = deployment["metadata"]
     template = deepcopy(deployment["spec"]["template"])
@@ -219,6 +227,7 @@ def _replica_set(deployment: Json, name: str, sum_of_template: str) -> Json:
             "name": name,
             "namespace": meta["namespace"],
             "annotations": {REVISION: "0"},
+            "creationTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "ownerReferences": [owner],
         },
         "spec": {"template": template},
