@@ -12,10 +12,10 @@ RESULTS := benchmarks/RESULTS.md
 PICTURES := benchmarks/pictures
 PYTHON := .venv/bin/python
 
-.PHONY: help setup ready packages check fix test demo bench results fleet lock clean
+.PHONY: help setup ready packages check fix test test-kubernetes test-mlflow demo demo-alertmanager bench results fleet chaos lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## make .venv from the lock file; fetch or build the Temporal server
 	@tools/setup --report
@@ -30,8 +30,21 @@ fix: packages  ## repair what can be repaired by itself, and format
 test: ready check  ## the gate, then the tests
 	@$(PYTHON) -m pytest $(ARGS)
 
+# Programs that take minutes to build or install, once, into the cache folder; `make test` says that it left them out.
+test-kubernetes: packages  ## the Kubernetes actions against a real control plane (the first time builds it: ten minutes)
+	@tools/kubernetes >/dev/null
+	@$(PYTHON) -m pytest tests/kubernetes -m kubernetes $(ARGS)
+
+test-mlflow: packages  ## the model registry's actions against a real MLflow server
+	@tools/mlflow >/dev/null
+	@$(PYTHON) -m pytest tests/integrations/test_mlflow.py -m mlflow $(ARGS)
+
 demo: ready  ## break a real shop and watch it being healed (ARGS=--yes asks nothing)
 	@.venv/bin/aitia demo $(ARGS)
+
+demo-alertmanager: ready  ## the same, and a real Prometheus and Alertmanager raise the alert (ARGS=--yes)
+	@tools/prometheus >/dev/null
+	@.venv/bin/aitia demo --alertmanager $(ARGS)
 
 bench: ready  ## measure the engine against recorded incidents (ARGS="--root DIR --compare baro,nsigma")
 	@.venv/bin/aitia bench $(ARGS)
@@ -47,6 +60,9 @@ results: ready  ## measure everything and write benchmarks/RESULTS.md (ROOTS="DI
 
 fleet: ready  ## record incidents of our own into fleet/ (about an hour; ARGS="--limit 5")
 	@.venv/bin/python -m benchmarks.fleet --out fleet $(ARGS)
+
+chaos: ready  ## kill and cut off a house at work on 200 incidents, count what took effect (ARGS="--incidents 20 --seed 3")
+	@$(PYTHON) -m benchmarks.chaos $(ARGS)
 
 lock:  ## pin the packages anew, with hashes (ARGS=--upgrade moves all of them)
 	@tools/lock $(ARGS)

@@ -37,6 +37,12 @@ def neighbourhood(services: Iterable[str], calls: Iterable[tuple[str, str]]) -> 
     return chosen.union(*(nx.ancestors(graph, s) | nx.descendants(graph, s) for s in known))
 
 
+def downstream(service: str, calls: Iterable[tuple[str, str]]) -> int:
+    """How many services one calls, directly or not."""
+    graph = nx.DiGraph(sorted(calls))
+    return len(nx.descendants(graph, service)) if service in graph else 0
+
+
 def _groups(anomalies: Sequence[Anomaly], graph: nx.DiGraph[str]) -> list[list[Anomaly]]:
     """Anomalies of services that reach each other, and that began at about the same time."""
     related: nx.Graph[int] = nx.Graph()

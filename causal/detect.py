@@ -1,4 +1,4 @@
-"""The watch: which services are unwell just now, with nothing configured; and whether they are well again.
+"""The watch: which services are unwell just now, with nothing configured.
 
 Each service's recent requests are compared with its own quiet past: the share that failed, the shares
 that were slower than quiet time's median, q90 and q99, and whether a service that always had requests has
@@ -16,31 +16,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from causal import bayes_factors
-from causal.evidence import Anomaly, Entity, Fact, Symptom, Window
+from causal.evidence import Anomaly, Entity, Window
 from causal.rollup import Rollup, edges
 from causal.telemetry import Flags, Ints
 from causal.traffic import COMPARISONS, Detector, Share, Traffic, learn
 
-__all__ = ["Detector", "Recovery", "detect", "verify"]
+__all__ = ["Detector", "anomalies_over", "detect", "last_complete", "slowness"]
 
 DEFAULT = Detector()
 _STEADY = 0.9
-_SOME = 5.0
-_A_QUARTER = 0.25
-_A_TRICKLE = 0.05
-
-
-class Recovery(Fact):
-    """How long a system has looked well again, up to now.
-
-    ``healthy_for`` (s) is the unbroken stretch without a material anomaly; ``enough`` says whether there
-    was traffic to judge by (no traffic is not recovery); ``anomalies`` are those that still hold.
-    """
-
-    healthy_for: float
-    enough: bool
-    says: str
-    anomalies: tuple[Anomaly, ...] = ()
 
 
 def detect(
@@ -51,7 +35,7 @@ def detect(
     Quiet time is everything in the rollup before the judged seconds, without the ``tainted`` windows.
     """
     traffic = Traffic.of(rollup.outside(tainted))
-    end = _last_complete(rollup, now, detector)
+    end = last_complete(rollup, now, detector)
     for stretch in (detector.recent, detector.patient):
         found = _look(traffic, Window(start=end - stretch, end=end), detector)
         if found:
@@ -59,48 +43,11 @@ def detect(
     return ()
 
 
-def verify(
-    rollup: Rollup,
-    symptom: Symptom,
-    services: frozenset[str],
-    *,
-    baseline: Window,
-    since: float,
-    now: float,
-    tainted: tuple[Window, ...] = (),
-    detector: Detector = DEFAULT,
-) -> Recovery:
-    """How long, up to ``now``, the symptom's service and the named ones have shown no material anomaly.
-
-    Quiet time is the ``baseline`` without ``tainted``; nothing before ``since`` is judged. Each pair of
-    neighbouring buckets is judged by the detectors of the watch, and the healthy stretch again as a whole.
-    """
-    end = _last_complete(rollup, now, detector)
-    start = min(since, end)
-    past, present = rollup.between(0.0, start).outside(tainted), rollup.between(start, end)
-    traffic = Traffic.of(past.join(present))
-    quiet = traffic.within(baseline)
-    named = services | {symptom.service} if symptom.service else services or frozenset(rollup.names)
-    wanted = sorted(named & frozenset(rollup.names))
-    shares = [share for share in learn(traffic, quiet, detector) if share.service in wanted]
-    judged = np.flatnonzero(traffic.within(Window(start=start, end=end)))
-    limit = bayes_factors.threshold(len(wanted) * COMPARISONS, detector.alpha**0.5)
-    begin = _healthy_from(traffic, shares, judged, limit, start)
-    stretch = judged[traffic.starts[judged] >= begin]
-    still = _anomalies(traffic, shares, stretch if len(stretch) else judged[-2:], limit, detector)
-    healthy = 0.0 if still else max(end - begin, 0.0)
-    known = symptom.service in {share.service for share in shares}
-    lacking = _lacking(traffic, quiet, stretch, wanted=wanted, chief=symptom.service, known=known)
-    well = f"no anomaly for {healthy:.0f} s on {', '.join(wanted)}"
-    says = "; ".join(a.says for a in still) or lacking or well
-    return Recovery(healthy_for=healthy, enough=not lacking, says=says, anomalies=tuple(still))
-
-
 def _look(traffic: Traffic, recent: Window, detector: Detector) -> list[Anomaly]:
     quiet = _quiet(traffic, recent.start, detector)
     late = np.flatnonzero(traffic.within(recent))
     limit = bayes_factors.threshold(2 * len(traffic.rollup.names) * COMPARISONS, detector.alpha)
-    found = _anomalies(traffic, learn(traffic, quiet, detector), late, limit, detector)
+    found = anomalies_over(traffic, learn(traffic, quiet, detector), late, limit, detector)
     return found + _silences(traffic, quiet, late, found, limit)
 
 
@@ -116,11 +63,12 @@ def _quiet(traffic: Traffic, before: float, detector: Detector) -> Flags:
     return past
 
 
-def _last_complete(rollup: Rollup, now: float, detector: Detector) -> float:
+def last_complete(rollup: Rollup, now: float, detector: Detector) -> float:
+    """The end of the last bucket whose telemetry can be expected to have arrived."""
     return float((now - detector.lag) // rollup.seconds * rollup.seconds)
 
 
-def _anomalies(
+def anomalies_over(
     traffic: Traffic, shares: Sequence[Share], late: Ints, limit: float, detector: Detector
 ) -> list[Anomaly]:
     """The strongest anomaly of each service and signal over the given buckets."""
@@ -135,7 +83,7 @@ def _anomalies(
 
 
 def _anomaly(traffic: Traffic, share: Share, late: Ints, evidence: float) -> Anomaly:
-    tell = _failures if share.of.signal == "errors" else _slowness
+    tell = _failures if share.of.signal == "errors" else slowness
     before, now, amount, unit, says = tell(traffic, share, late)
     return Anomaly(
         entity=Entity.of_service(share.service),
@@ -156,7 +104,8 @@ def _failures(_traffic: Traffic, share: Share, late: Ints) -> tuple[float, float
     return share.before, held / n, held - n * share.before, "requests", says
 
 
-def _slowness(traffic: Traffic, share: Share, late: Ints) -> tuple[float, float, float, str, str]:
+def slowness(traffic: Traffic, share: Share, late: Ints) -> tuple[float, float, float, str, str]:
+    """A latency quantile in quiet time and in the given buckets (s), the seconds beyond, and words."""
     chosen = np.zeros(len(traffic.starts), dtype=bool)
     chosen[late] = True
     counts = traffic.latencies(traffic.rollup.names.index(share.service), chosen)
@@ -221,30 +170,3 @@ def _silence(name: str, expected: float, evidence: float, onset: float) -> Anoma
         onset=onset,
         says=f"{name} got no request where it usually gets {expected:.0f}, and its callers are unwell",
     )
-
-
-def _healthy_from(
-    traffic: Traffic, shares: Sequence[Share], judged: Ints, limit: float, since: float
-) -> float:
-    """The end of the last pair of judged buckets in which any share had risen."""
-    if not len(judged) or not shares:
-        return since
-    pairs = np.column_stack([np.concatenate([judged[:1], judged[:-1]]), judged])
-    bad = np.any([share.risen(pairs) > limit for share in shares], axis=0)
-    last = np.flatnonzero(bad)
-    return float(traffic.starts[judged[last[-1]]] + traffic.rollup.seconds) if len(last) else since
-
-
-def _lacking(
-    traffic: Traffic, quiet: Flags, stretch: Ints, *, wanted: Sequence[str], chief: str | None, known: bool
-) -> str:
-    """Why the stretch cannot be judged, or an empty string."""
-    if chief is not None and not known:
-        return f"too little quiet traffic of {chief} to compare with"
-    for name in wanted:
-        n = traffic.n[traffic.rollup.names.index(name)]
-        expected = float(n[quiet].mean()) * len(stretch) if quiet.any() else 0.0
-        needed = _A_QUARTER * expected if name == chief else min(_A_TRICKLE * expected, 1.0)
-        if not len(stretch) or n[stretch].sum() < max(needed, float(expected >= _SOME)):
-            return f"too few requests on {name} to judge by ({n[stretch].sum():.0f}, usually {expected:.0f})"
-    return "" if wanted else "no traffic to judge by"

@@ -253,7 +253,7 @@ class PlaybookRecord(Fact):
     """How often a playbook cured a kind of fault, beyond what its author claimed beforehand.
 
     ``service`` is empty for the runs on all services together; ``at`` is the moment (Unix seconds) that the
-    two counts were last decayed to.
+    counts were last decayed to. ``declined`` counts how often people would not have it.
     """
 
     playbook: str
@@ -261,14 +261,17 @@ class PlaybookRecord(Fact):
     service: str = ""
     successes: float = 0.0
     failures: float = 0.0
+    declined: float = 0.0
     at: float = 0.0
 
 
 class Deed(Fact):
-    """One carried-out plan as the error budget counts it.
+    """One plan as the error budget counts it: carried out, or known to be wrong before it could be.
 
     ``chance`` is P(hypothesis) x floor of the playbook's confidence when it was decided, ``alone`` whether no
     human was asked. ``wrong``: no verified recovery, or a human said that the cause was something else.
+    ``credit`` is what its recovery added to the playbook's successes. Not ``carried_out`` is one that a human
+    declined because it was wrong: automation alone would have done it.
     """
 
     incident: str
@@ -281,6 +284,8 @@ class Deed(Fact):
     alone: bool
     wrong: bool
     at: float
+    credit: Probability = 0.0
+    carried_out: bool = True
 
 
 class CauseRecord(Fact):
@@ -295,12 +300,17 @@ Weights = tuple[float, float, float, float]
 
 
 class Label(Fact):
-    """An incident whose true cause became known: what the engine had made of its first hypothesis."""
+    """An incident whose true cause became known: what the engine had made of its first hypothesis.
+
+    ``probability`` is the calibrated one that people were told, ``at`` when the cause became known.
+    """
 
     incident: str
     raw_probability: Probability
     unexplained: float = 0.0
     right: bool
+    probability: Probability | None = None
+    at: float = 0.0
 
 
 class Calibration(Fact):
@@ -322,10 +332,28 @@ class Calibration(Fact):
     provenance: str = ""
 
 
+class Demotion(Fact):
+    """Autonomy withdrawn: a playbook (all of them where none is named) asks people, and why."""
+
+    playbook: str = ""
+    because: str
+    at: float
+
+
+class Restoration(Fact):
+    """Autonomy given back, by a person or by the measure that had withdrawn it; what was before is over."""
+
+    playbook: str = ""
+    by: str
+    because: str
+    at: float
+
+
 class Priors(Fact):
     """What earlier incidents taught; ``version`` grows by one with every lesson.
 
-    ``calibration`` is the shipped line moved by this site's ``labels``; none before the first.
+    ``calibration`` is the shipped line moved by this site's ``labels``; none before the first. At most one
+    demotion and one restoration are kept for each playbook, the latest.
     """
 
     version: int = 0
@@ -334,31 +362,51 @@ class Priors(Fact):
     labels: tuple[Label, ...] = ()
     calibration: Calibration | None = None
     deeds: tuple[Deed, ...] = ()
+    demotions: tuple[Demotion, ...] = ()
+    restorations: tuple[Restoration, ...] = ()
 
-    def record(self, playbook: str, fault: Fault) -> PlaybookRecord:
-        """The record of a playbook for a kind of fault; an empty one if it was never run."""
+    def record(self, playbook: str, fault: Fault, service: str = "") -> PlaybookRecord:
+        """The record of a playbook for a kind of fault, on one service or on all; empty at first."""
         for known in self.playbooks:
-            if (known.playbook, known.fault) == (playbook, fault):
+            if (known.playbook, known.fault, known.service) == (playbook, fault, service):
                 return known
-        return PlaybookRecord(playbook=playbook, fault=fault)
+        return PlaybookRecord(playbook=playbook, fault=fault, service=service)
+
+    def demotion(self, playbook: str) -> Demotion | None:
+        """Why a playbook may not act alone just now, if it may not."""
+        return next((known for known in self.demotions if known.playbook in {"", playbook}), None)
 
 
 class Lesson(Fact):
     """What one ended incident teaches.
 
-    ``worked`` is whether the playbook brought recovery (None: it was not run). ``confirmed`` is whether the
-    first hypothesis was right, as far as anybody knows (None: nobody knows); ``raw_probability`` and
-    ``unexplained`` are what the engine had made of it. ``service`` and ``fault`` are the true ones once
-    something is known.
+    ``worked`` is whether the playbook brought recovery (None: it was not run). Of a recovery, ``credit`` is
+    how far it speaks for the playbook and ``debit`` how far against it: what would have come as soon by
+    itself is no merit. ``declined`` is whether people would not have the plan. ``confirmed`` is whether the
+    first hypothesis was right, as far as anybody knows (None: nobody knows); ``raw_probability``,
+    ``probability`` and ``unexplained`` are what the engine had made of it. ``service`` and ``fault`` are the
+    true ones once something is known. ``demotion`` and ``restoration`` are learned like all else.
     """
 
     incident: str
+    plan: str = ""
     playbook: str | None = None
     service: str | None = None
     fault: Fault = Fault.UNKNOWN
     worked: bool | None = None
+    credit: Probability = 1.0
+    debit: Probability = 0.0
+    declined: bool = False
     confirmed: bool | None = None
     raw_probability: Probability | None = None
+    probability: Probability | None = None
     unexplained: float = 0.0
     at: float = 0.0
     deed: Deed | None = None
+    demotion: Demotion | None = None
+    restoration: Restoration | None = None
+
+    @property
+    def key(self) -> str:
+        """What of an incident this lesson is about: each is learned once, however often it is told."""
+        return "/".join(part for part in (self.playbook, self.plan) if part)

@@ -63,9 +63,11 @@ class Traffic:
     errors: Ints
 
     @classmethod
-    def of(cls, rollup: Rollup) -> Traffic:
-        """Spread a rollup out."""
-        buckets, place = np.unique(rollup.bucket, return_inverse=True)
+    def of(cls, rollup: Rollup, throughout: Ints | None = None) -> Traffic:
+        """Spread a rollup out; the buckets ``throughout`` are there also where nobody had a request."""
+        more = rollup.bucket[:0] if throughout is None else throughout
+        buckets, place = np.unique(np.concatenate([rollup.bucket, more]), return_inverse=True)
+        place = place[: len(rollup.bucket)]
         n = np.zeros((len(rollup.names), len(buckets)), dtype=np.int64)
         errors = np.zeros_like(n)
         n[rollup.service, place] = rollup.n

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.admin_client import AdminClient
+from demo.alerting import targets_of
 from demo.errors import BadDocument, ShopError
 from demo.faults import read_fault, shipped_faults
 from demo.forecast import crowded
@@ -131,6 +132,13 @@ def status(*, as_json: AsJson = False, shop: Shop = None, home: Home = None) -> 
     out.print(_customers_table(seen["customers"]))
     broken = [f"{fault['service']} ({fault['fault']})" for fault in seen["faults"]]
     out.print("broken: " + (", ".join(broken) or "nothing"), markup=False)
+
+
+@app.command()
+@telling
+def targets(*, shop: Shop = None, home: Home = None) -> None:
+    """Where a Prometheus finds the services' /metrics: JSON for its `file_sd_configs`."""
+    _print_json(targets_of(find_shop(_home(home), shop).get("/services")))
 
 
 @app.command()

@@ -24,6 +24,7 @@ from demo.config_repository import ConfigRepository, repository_name
 from demo.configuration import Prompt, ServiceSettings, files_of, parse_prompt, parse_settings
 from demo.failures import RequestFailed, UnknownOperation, record_failure, telling_span
 from demo.gauges import MEGABYTE, CpuUtilization, Reading, resident_bytes
+from demo.metrics_page import UNKNOWN, MetricsPage
 from demo.pool import Pool
 from demo.telemetry import Gauge, Generation, LogBridge, OtlpTarget, open_generation, resource_of
 from demo.topology import Operation, ServiceDesign, Topology
@@ -71,6 +72,7 @@ class Service:
         self._dice = random.Random(f"{topology.load.seed}/{name}")
         self._caller = Caller(world.http, world.ports, logging.getLogger("shop.calls"))
         self.pool = Pool(self.design.pool)
+        self.metrics = MetricsPage(self.pool)
         self.ailments = Ailments(self.design.memory_limit_mb, self._dice)
         self.running = self._start(*self._read())
         self._bridge = LogBridge(self.running.generation)
@@ -99,6 +101,13 @@ class Service:
 
     async def handle(self, name: str, headers: Mapping[str, str], body: Reply) -> tuple[int, Reply]:
         """Serve one request: the HTTP status and the answer."""
+        began = time.perf_counter()
+        status, reply = await self._handle(name, headers, body)
+        known = name if name in self._operations else UNKNOWN
+        self.metrics.answered(known, status, time.perf_counter() - began)
+        return status, reply
+
+    async def _handle(self, name: str, headers: Mapping[str, str], body: Reply) -> tuple[int, Reply]:
         running = self.running
         running.generation.in_flight += 1
         try:

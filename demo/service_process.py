@@ -1,7 +1,7 @@
 """The process of one service: ``python -m demo.service_process HOME SHOP NAME PARENT``.
 
-Customers and other services ask for ``POST /<operation>``. What lies under ``/-/`` is for the shopkeeper, who
-shows the owner's token: reload the configuration, catch a fault, recover.
+Customers and other services ask for ``POST /<operation>``, a Prometheus for ``GET /metrics``. What lies under
+``/-/`` is for the shopkeeper, who shows the owner's token: reload the configuration, catch a fault, recover.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from demo.calls import open_http
 from demo.config_repository import ConfigRepository
 from demo.errors import ShopError
 from demo.faults import AILMENT
+from demo.metrics_page import CONTENT_TYPE
 from demo.places import ShopFolder, write_text
 from demo.plan import read_plan, read_shop
 from demo.processes import die_with, reserve_port
@@ -45,6 +46,9 @@ def build_app(service: Service, token: str) -> Starlette:
     async def health(_: Request) -> Response:
         return JSONResponse(_state(service))
 
+    async def metrics(_: Request) -> Response:
+        return Response(service.metrics.page(), media_type=CONTENT_TYPE)
+
     async def reload(_: Request) -> Response:
         try:
             await service.reload()
@@ -63,6 +67,7 @@ def build_app(service: Service, token: str) -> Starlette:
     return Starlette(
         routes=[
             Route("/-/health", health),
+            Route("/metrics", metrics),
             Route("/-/reload", for_bearer_of((token,), reload), methods=["POST"]),
             Route("/-/catch", for_bearer_of((token,), catch), methods=["POST"]),
             Route("/-/recover", for_bearer_of((token,), recover), methods=["POST"]),

@@ -16,17 +16,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import typer
 
+from demo.alerting import Alerting, alerting
+from demo.errors import DidNotStart
+
 HERE = Path(__file__).parent
 QUIET_SECONDS = 45.0
 START_WITHIN, NOTICE_WITHIN, END_WITHIN = 420.0, 120.0, 300.0
+NEVER_SECONDS = 10**8
 DONE = {"recovered", "not_recovered", "declined", "expired", "left_to_humans", "failed"}
 
 app = typer.Typer(help="Break a real shop and watch it being healed.")
@@ -41,13 +46,16 @@ class Stage:
     """Where the story plays: a home folder, the commands, and the narrator."""
 
     home: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    alerting: Alerting | None = None
+    firing: dict[str, str] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     @property
     def environment(self) -> dict[str, str]:
         """Of every command: this home, ports of its own, and nobody's collector."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-        return {**kept, "AITIA_HOME": str(self.home), "AITIA_DOOR_PORT": "0"}
+        return {**kept, "AITIA_HOME": str(self.home), "AITIA_DOOR_PORT": "0", **self.settings}
 
     def say(self, text: str = "") -> None:
         """A line of the story, with the seconds since it began."""
@@ -78,12 +86,30 @@ class Stage:
         found = self._get("/api/incidents")
         return found[0] if found else None
 
+    @property
+    def door(self) -> str:
+        """Where the door is."""
+        return str(json.loads((self.home / "run.json").read_text())["door"]["url"])
+
+    def overhear(self) -> None:
+        """Tell what began and ceased to fire since the last time, if somebody alerts."""
+        if self.alerting is None:
+            return
+        before, self.firing = self.firing, self.alerting.firing()
+        for name in self.firing.keys() - before.keys():
+            self.say(f"Alertmanager: firing, {self.firing[name]}")
+        for name in before.keys() - self.firing.keys():
+            self.say(f"Alertmanager: {name} is resolved")
+
     def _get(self, path: str) -> Any:
-        door = json.loads((self.home / "run.json").read_text())["door"]["url"]
         token = (self.home / "token").read_text().strip()
-        answer = httpx.get(f"{door}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=10.0)
+        answer = httpx.get(f"{self.door}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=10.0)
         answer.raise_for_status()
         return answer.json()
+
+
+Decide = Callable[[Stage, dict[str, Any]], None]
+"""Answers the question that a ticket asks."""
 
 
 @app.callback(invoke_without_command=True)
@@ -95,15 +121,20 @@ def demo(
     fault: Annotated[Path, typer.Option(help="another fault")] = HERE
     / "faults"
     / "bad_config_pool_size.yaml",
+    alertmanager: Annotated[
+        bool, typer.Option("--alertmanager", help="a real Prometheus and Alertmanager raise the alert")
+    ] = False,
 ) -> None:
     """Bring everything up, break the shop, watch Aitia heal it, then take all down again."""
-    stage = Stage(Path(tempfile.mkdtemp(prefix="aitia-demo-")))
+    # Where others alert, Aitia's own watch is off: the story is then about their alert.
+    settings = {"AITIA_WATCH_EVERY": str(NEVER_SECONDS)} if alertmanager else {}
+    stage = Stage(Path(tempfile.mkdtemp(prefix="aitia-demo-")), settings)
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     code = 1
     try:
-        with _running(stage), _open_shop(stage, topology):
-            code = _tell(stage, fault, yes=yes)
-    except Disappointed as reason:
+        with _running(stage), _open_shop(stage, topology), _watched(stage, wanted=alertmanager):
+            code = _tell(stage, fault, partial(_answer, yes=yes))
+    except (Disappointed, DidNotStart) as reason:
         stage.say(f"the story ends here: {reason}")
         keep = True
     except KeyboardInterrupt:
@@ -170,7 +201,21 @@ def _open_shop(stage: Stage, topology: Path) -> Iterator[None]:
         stage.aitia("shop", "down")
 
 
-def _tell(stage: Stage, fault: Path, *, yes: bool) -> int:
+@contextlib.contextmanager
+def _watched(stage: Stage, *, wanted: bool) -> Iterator[None]:
+    """A Prometheus that scrapes the shop and an Alertmanager that calls the door, where they are wanted."""
+    if not wanted:
+        yield
+        return
+    stage.chapter("Prometheus scrapes the shop; Alertmanager knows Aitia's webhook and token")
+    targets = json.loads(stage.aitia("shop", "targets"))
+    webhook = f"{stage.door}/webhooks/alertmanager"
+    with alerting(stage.home / "alerting", targets, webhook, stage.home / "token") as stage.alerting:
+        stage.say(f"Prometheus {stage.alerting.prometheus}, Alertmanager {stage.alerting.alertmanager}")
+        yield
+
+
+def _tell(stage: Stage, fault: Path, decide: Decide) -> int:
     stage.chapter("Quiet time: Aitia learns what is usual, nothing is configured")
     _let_pass(stage, QUIET_SECONDS)
     stage.chapter("Somebody breaks it")
@@ -178,7 +223,7 @@ def _tell(stage: Stage, fault: Path, *, yes: bool) -> int:
         stage.say(line)
     truth = json.loads(stage.aitia("shop", "truth", "--json"))
     stage.chapter("Aitia at work")
-    ticket = _follow(stage, yes=yes)
+    ticket = _follow(stage, decide)
     stage.chapter("The audit log")
     stage.say(stage.aitia("audit", "verify"))
     exported = stage.home / "audit.jsonl"
@@ -194,11 +239,12 @@ def _let_pass(stage: Stage, seconds: float) -> None:
         time.sleep(min(15.0, seconds - passed + 0.01))
 
 
-def _follow(stage: Stage, *, yes: bool) -> dict[str, Any]:
-    """Tell the timeline as it happens, answer the approval, until the lesson is learned."""
+def _follow(stage: Stage, decide: Decide) -> dict[str, Any]:
+    """Tell the timeline as it happens, have the approval decided, until the lesson is learned."""
     told, answered, shown = 0, False, False
     deadline = time.monotonic() + NOTICE_WITHIN
     while True:
+        stage.overhear()
         ticket = stage.incident()
         if ticket is not None:
             if told == 0:
@@ -212,7 +258,7 @@ def _follow(stage: Stage, *, yes: bool) -> dict[str, Any]:
                 typer.echo(stage.aitia("incident", ticket["id"]))
             if not answered and approval and approval["status"] == "open":
                 answered = True
-                _answer(stage, approval["id"], yes=yes)
+                decide(stage, ticket)
             if ticket["ended_at"] is not None or ticket["status"] in DONE - {"recovered"}:
                 return ticket
         if time.monotonic() > deadline:
@@ -220,7 +266,9 @@ def _follow(stage: Stage, *, yes: bool) -> dict[str, Any]:
         time.sleep(0.5)
 
 
-def _answer(stage: Stage, approval: str, *, yes: bool) -> None:
+def _answer(stage: Stage, ticket: dict[str, Any], *, yes: bool) -> None:
+    """Have the person at the terminal decide."""
+    approval = ticket["approval"]["id"]
     if yes or not sys.stdin.isatty():
         stage.say(f"approving by itself ({'--yes' if yes else 'there is no terminal to ask on'})")
         stage.say(stage.aitia("approve", approval))

@@ -6,11 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from integrations.checks import ChangeIsLatest, RepositoryClean
+from integrations.command import CommandRun
 from integrations.connections import ReadConnections
-from integrations.git import GitRevert, GitRevertRevert
+from integrations.files import FileRestore, FileSet
+from integrations.flags import FlagRestore, FlagSet
+from integrations.git import GitCheckoutPath, GitRevert, GitRevertRevert
 from integrations.http_request import HttpRequest
+from integrations.kubernetes import RolloutRedo, RolloutRestart, RolloutStatus, RolloutUndo
+from integrations.kubernetes_nodes import Cordon, Uncordon
+from integrations.kubernetes_scale import Scale, ScaleBack
+from integrations.mlflow import SetAlias
 from integrations.ports import Actions, Checks, by_name
 from integrations.process import ProcessRestart
+from integrations.prompts import PromptRollback
+from integrations.pull_request import PullRequest, PullRequestClose
+from integrations.silence import Silence, SilenceExpire
 
 
 def standard_actions(
@@ -19,10 +29,30 @@ def standard_actions(
     """Return all actions by name; ``state`` is a folder of theirs that must outlive the process."""
     return by_name(
         (
+            CommandRun(connections, state),
+            Cordon(connections),
+            FileRestore(connections, state),
+            FileSet(connections, state),
+            FlagRestore(connections, state),
+            FlagSet(connections, state),
+            GitCheckoutPath(connections),
             GitRevert(connections),
             GitRevertRevert(connections),
             HttpRequest(connections, state, traceparent),
             ProcessRestart(connections, state),
+            PromptRollback(connections),
+            PullRequest(connections),
+            PullRequestClose(connections),
+            RolloutRedo(connections),
+            RolloutRestart(connections),
+            RolloutStatus(connections),
+            RolloutUndo(connections),
+            Scale(connections),
+            ScaleBack(connections),
+            SetAlias(connections),
+            Silence(connections),
+            SilenceExpire(connections),
+            Uncordon(connections),
         )
     )
 

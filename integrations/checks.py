@@ -11,20 +11,21 @@ from causal.errors import Refused
 from integrations.connections import ReadConnections
 from integrations.git import REVERTS, opened
 from integrations.git_repository import GitRepository
+from playbooks.places import RepositoryName
 from playbooks.remedy import Written
 
 
 class CommitParams(Written):
     """A commit; without a repository it is looked for in all of them."""
 
-    repository: str | None = None
+    repository: RepositoryName | None = None
     commit: str = Field(pattern=r"^[0-9a-f]{7,40}$")
 
 
 class RepositoryParams(Written):
     """A repository."""
 
-    repository: str
+    repository: RepositoryName
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 SQLite: write-ahead log, so that readers and the one writer do not wait for each other; synchronous FULL,
 so that what was committed outlives a power cut; BEGIN IMMEDIATE for whoever will write. PostgreSQL: READ
-COMMITTED, and a connection whose other end has gone is noticed within half a minute.
+COMMITTED, and whoever asks waits a bounded time for an answer (`integrations.patience`); a connection is
+looked at before it is used again, so the first question after the server came back is answered.
 `integrations.store.base` says why.
 """
 
@@ -14,20 +15,19 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from causal.errors import MalformedSettings, NotFound
-from integrations import store
-from integrations.store.base import READS_ONLY, Lock, Stored, hold, translated
+from causal.errors import AitiaError, MalformedSettings, NotFound
+from integrations.patience import PatientConnection
+from integrations.store.base import READS_ONLY
+from integrations.store.schema import ready, upgrade
 
-__all__ = ["create_schema", "open_database"]
-
-_PATIENCE = 30
+_LOCK_PATIENCE = 30
 """Seconds to wait for somebody else's lock."""
 
-_TABLES_OF = store.__all__
-"""The tables are known once their modules are imported; this is what they are imported for."""
+PATIENCE = _LOCK_PATIENCE + 15.0
+"""Seconds to wait for PostgreSQL's answer: longer than the server itself waits for a lock."""
 
 _POSTGRESQL_DEFAULTS: dict[str, Any] = {
-    "options": f"-c lock_timeout={_PATIENCE}s",
+    "options": f"-c lock_timeout={_LOCK_PATIENCE}s",
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -36,28 +36,33 @@ _POSTGRESQL_DEFAULTS: dict[str, Any] = {
 }
 
 
-def open_database(url: str, *, create: bool = True) -> Engine:
+def open_database(url: str, *, create: bool = True, patience: float = PATIENCE) -> Engine:
     """Open a database by its URL; ``create`` makes what is not there yet, the file and the tables.
 
     ``sqlite:////absolute/file.db`` or ``postgresql://user@host/name``, whose own connection parameters stand.
-    Dispose of the engine at the end.
-    Raises MalformedSettings for other URLs, Unavailable where the database does not answer, and NotFound
-    where there is no file and none is to be made.
+    ``patience`` is how long (s) PostgreSQL's answer is awaited. Dispose of the engine at the end.
+    Raises MalformedSettings for other URLs, Unavailable where the database does not answer, NotFound
+    where there is no file and none is to be made, and Refused where its tables are newer than this program,
+    or older and nothing is to be made.
     """
-    parsed = _parsed(url)
-    if not create and parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
-        raise NotFound(f"there is no database {parsed.database} yet; Aitia makes it when it first runs")
-    engine = _OPENERS[parsed.get_backend_name()](parsed)
-    if create:
-        create_schema(engine)
+    engine = connect(url, create=create, patience=patience)
+    try:
+        if create:
+            upgrade(engine)
+        else:
+            ready(engine)
+    except AitiaError:
+        engine.dispose()
+        raise
     return engine
 
 
-def create_schema(engine: Engine) -> None:
-    """Create the tables and triggers that are not there yet; several processes may do so at once."""
-    with translated(engine), engine.begin() as connection:
-        hold(connection, Lock.SCHEMA)
-        Stored.metadata.create_all(connection)
+def connect(url: str, *, create: bool = True, patience: float = PATIENCE) -> Engine:
+    """Open a database as it is, whatever its tables are; for who looks after the tables themselves."""
+    parsed = _parsed(url)
+    if not create and parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        raise NotFound(f"there is no database {parsed.database} yet; Aitia makes it when it first runs")
+    return _OPENERS[parsed.get_backend_name()](parsed, patience)
 
 
 def _parsed(url: str) -> URL:
@@ -72,11 +77,11 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, _patience: float) -> Engine:
     if url.database in (None, "", ":memory:"):
         raise MalformedSettings("SQLite needs a file: sqlite:////absolute/file.db", where="database URL")
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_engine(url, connect_args={"timeout": _PATIENCE}, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": _LOCK_PATIENCE}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -93,15 +98,23 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, patience: float) -> Engine:
     arguments = {name: value for name, value in _POSTGRESQL_DEFAULTS.items() if name not in url.query}
-    return create_engine(
+
+    def connection(_dialect: object, _record: object, positional: list[Any], named: dict[str, Any]) -> object:
+        made = PatientConnection.connect(*positional, **named)
+        made.patience = patience
+        return made
+
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         connect_args=arguments,
         hide_parameters=True,
     )
+    event.listen(engine, "do_connect", connection)
+    return engine
 
 
-_OPENERS: dict[str, Callable[[URL], Engine]] = {"sqlite": _sqlite, "postgresql": _postgresql}
+_OPENERS: dict[str, Callable[[URL, float], Engine]] = {"sqlite": _sqlite, "postgresql": _postgresql}

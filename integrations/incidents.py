@@ -10,16 +10,20 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from causal.evidence import Alert
+from integrations.ports import Opened
 from playbooks.ticket import Ticket
 
 _STEM = 8
 
 
 class Sighting(NamedTuple):
-    """An alert of an open incident, and when it was last raised."""
+    """An alert of an open incident, and when it was last raised.
+
+    Without a fingerprint it stands for all alerts of the incident on a service, and for the last of them.
+    """
 
     incident: str
-    fingerprint: str
+    fingerprint: str | None
     service: str | None
     raised_at: float
 
@@ -39,6 +43,14 @@ def incident_of(
         if known.service in related and alert.raised_at - known.raised_at <= within
     )
     return next(repeats, None) or next(near, None)
+
+
+def one(taken: tuple[Opened | None, ...]) -> Opened:
+    """Return the answer to a single alert that may open an incident; such a one always has an incident."""
+    [opened] = taken
+    if opened is None:
+        raise LookupError("an alert that may open an incident was given none")
+    return opened
 
 
 def stem_of(alert: Alert) -> str:

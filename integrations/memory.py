@@ -4,7 +4,7 @@ The twins pass the same contract tests as the databases do, keep values in the s
 used from any thread. They are not shared among processes, and what they hold ends with theirs.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -13,9 +13,11 @@ from typing import TypeVar
 from causal.errors import Conflict, NotFound
 from causal.evidence import Alert, Fact, Lesson, Priors
 from causal.learn import learn
+from integrations import locks
 from integrations.audit import GENESIS, canonical_value, seal
-from integrations.incidents import Sighting, first_ticket, incident_of, stem_of
-from integrations.ports import AuditEntry, AuditRow, Intent, Opened
+from integrations.incidents import Sighting, first_ticket, incident_of, one, stem_of
+from integrations.ports import AuditEntry, AuditRow, Claim, Intent, Opened, Stop
+from integrations.ports import Lock as TargetLock
 from playbooks.remedy import ApprovalRequest, StepResult
 from playbooks.ticket import Ticket
 
@@ -63,14 +65,26 @@ class MemoryIncidents:
     _lock: Lock = field(default_factory=Lock)
 
     def open_or_join(self, alert: Alert, related: frozenset[str], within: float) -> Opened:
+        return one(self.take((Claim(alert=alert, related=related),), within))
+
+    def take(self, claims: Sequence[Claim], within: float) -> tuple[Opened | None, ...]:
+        kept = [claim.model_copy(update={"alert": _kept(claim.alert)}) for claim in claims]
         with self._lock:
-            newest = [seen for known in self._newest() if known.is_open for seen in known.sightings()]
-            known = incident_of(alert, related, within, newest)
-            incident = known or self._open(_kept(alert))
-            told = self._incidents[incident].told
-            first = told.get(alert.fingerprint, _Told(_kept(alert), alert.raised_at))
-            told[alert.fingerprint] = replace(first, raised_at=max(first.raised_at, alert.raised_at))
-            return Opened(incident=incident, is_new=known is None)
+            return tuple(self._take(claim, within) for claim in kept)
+
+    def _take(self, claim: Claim, within: float) -> Opened | None:
+        alert = claim.alert
+        newest = [seen for known in self._newest() if known.is_open for seen in known.sightings()]
+        known = incident_of(alert, claim.related if claim.opens else frozenset(), within, newest)
+        if known is None and not claim.opens:
+            return None
+        incident = known or self._open(alert)
+        told = self._incidents[incident].told
+        is_known = alert.fingerprint in told
+        first = told.get(alert.fingerprint, _Told(alert, alert.raised_at))
+        told[alert.fingerprint] = replace(first, raised_at=max(first.raised_at, alert.raised_at))
+        opener = next(iter(told.values())).alert
+        return Opened(incident=incident, is_new=known is None, is_known=is_known, first=opener)
 
     def alerts(self, incident: str) -> tuple[Alert, ...]:
         return self._found(incident).alerts
@@ -122,13 +136,28 @@ class MemoryAuditLog:
             for row in self._rows if entry.key is not None else ():
                 if row.entry.key == entry.key:
                     return row
-            previous = self._rows[-1].hash if self._rows else GENESIS
-            at = self.clock().isoformat(timespec="microseconds")
-            self._rows.append(seal(entry, len(self._rows) + 1, at, previous))
+            self._rows.append(self._sealed(entry))
             return self._rows[-1]
 
-    def rows(self, incident: str | None = None) -> Iterator[AuditRow]:
-        return (row for row in tuple(self._rows) if incident in (None, row.entry.incident))
+    def _sealed(self, entry: AuditEntry) -> AuditRow:
+        seq, previous = (self._rows[-1].seq, self._rows[-1].hash) if self._rows else (0, GENESIS)
+        return seal(entry, seq + 1, self.clock().isoformat(timespec="microseconds"), previous)
+
+    def rows(self, incident: str | None = None, after: int = 0) -> Iterator[AuditRow]:
+        return (
+            row for row in tuple(self._rows) if incident in (None, row.entry.incident) and row.seq > after
+        )
+
+    def last(self) -> AuditRow | None:
+        return self._rows[-1] if self._rows else None
+
+    def cut(self, last: int, head: str, entry: AuditEntry) -> AuditRow:
+        with self._lock:
+            if (last, head) not in {(row.seq, row.hash) for row in self._rows}:
+                raise Conflict(f"the audit log has no row {last} with the hash {head} (any more)")
+            row = self._sealed(entry)
+            self._rows[:] = [*(kept for kept in self._rows if kept.seq > last), row]
+            return row
 
 
 @dataclass(frozen=True)
@@ -176,19 +205,84 @@ class MemoryApprovals:
 
 
 @dataclass(frozen=True)
+class MemoryLocks:
+    """An `integrations.ports.Locks`."""
+
+    _known: dict[str, TargetLock] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def acquire(self, targets: frozenset[str], owner: str, *, now: float, lease: float) -> int:
+        with self._lock:
+            changed = locks.granted(self._known, targets, owner, now=now, lease=lease)
+            self._known.update(changed)
+            return locks.fence_of(changed)
+
+    def check(self, owner: str, fence: int, *, now: float) -> None:
+        locks.still_held(tuple(self._known.values()), owner, fence, now=now)
+
+    def release(self, owner: str) -> None:
+        with self._lock:
+            self._known.update(locks.freed(tuple(self._known.values()), owner))
+
+    def held(self, *, now: float) -> tuple[TargetLock, ...]:
+        return locks.in_force(tuple(self._known.values()), now=now)
+
+
+@dataclass(frozen=True)
+class MemoryKillSwitch:
+    """An `integrations.ports.KillSwitch`."""
+
+    _said: list[Stop] = field(default_factory=lambda: [Stop(stopped=False)])
+
+    def state(self) -> Stop:
+        return self._said[-1]
+
+    def throw(self, *, by: str, because: str, at: float) -> Stop:
+        return self._put(Stop(stopped=True, by=by, because=because, at=at))
+
+    def release(self, *, by: str, because: str, at: float) -> Stop:
+        return self._put(Stop(stopped=False, by=by, because=because, at=at))
+
+    def _put(self, state: Stop) -> Stop:
+        self._said[:] = [state]
+        return state
+
+
+@dataclass(frozen=True)
+class MemorySeenEvents:
+    """An `integrations.ports.SeenEvents`."""
+
+    _until: dict[str, float] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def first(self, key: str, *, now: float, keep: float) -> bool:
+        with self._lock:
+            if self.seen(key, now=now):
+                return False
+            self._until[key] = now + keep
+            return True
+
+    def seen(self, key: str, *, now: float) -> bool:
+        return self._until.get(key, now) > now
+
+
+@dataclass(frozen=True)
 class MemoryPriorStore:
     """An `integrations.ports.PriorStore`."""
 
-    _lessons: dict[tuple[str, str | None], Lesson] = field(default_factory=dict)
+    _lessons: dict[tuple[str, str], Lesson] = field(default_factory=dict)
     _versions: list[Priors] = field(default_factory=lambda: [Priors()])
     _lock: Lock = field(default_factory=Lock)
 
     def current(self) -> Priors:
         return self._versions[-1]
 
+    def lessons(self) -> tuple[Lesson, ...]:
+        return tuple(self._lessons.values())
+
     def learn(self, lesson: Lesson) -> Priors:
         with self._lock:
-            told = (lesson.incident, lesson.playbook)
+            told = (lesson.incident, lesson.key)
             if told not in self._lessons:
                 self._lessons[told] = lesson
                 self._versions.append(_kept(learn(self._versions[-1], lesson)))

@@ -69,11 +69,27 @@ class ChangeSource(Protocol):
     def changes(self, window: Window) -> tuple[Change, ...]: ...
 
 
+class Claim(Fact):
+    """An alert that looks for its incident; ``related`` are the services that its trouble may come from.
+
+    One that does not ``open`` only joins the open incident that has its fingerprint.
+    """
+
+    alert: Alert
+    related: frozenset[str] = frozenset()
+    opens: bool = True
+
+
 class Opened(Fact):
-    """The incident that an alert belongs to; ``is_new`` is true for exactly one alert of an incident."""
+    """The incident that an alert belongs to; ``is_new`` is true for exactly one alert of an incident.
+
+    ``first`` is the alert that opened it; ``is_known`` says that the incident had this fingerprint already.
+    """
 
     incident: str
     is_new: bool
+    is_known: bool = False
+    first: Alert | None = None
 
 
 class Incidents(Protocol):
@@ -82,11 +98,15 @@ class Incidents(Protocol):
     `open_or_join` is atomic over all processes. An alert joins, in this order: the open incident that already
     has its fingerprint; the newest open incident that has an alert on one of the ``related`` services and was
     raised at most ``within`` seconds before it; else it opens a new incident whose id is made from its
-    fingerprint (``inc-<first 8 characters>-<n>``). `put` replaces the ticket of an incident. An incident is
-    open until a ticket with `ended_at` is put. `all` is newest first.
+    fingerprint (``inc-<first 8 characters>-<n>``). `take` does so for several alerts, one after the other,
+    all or none of them; its answer to one that must not open an incident and has none is None. `put` replaces
+    the ticket of an incident. An incident is open until a ticket with `ended_at` is put. `all` is newest
+    first.
     """
 
     def open_or_join(self, alert: Alert, related: frozenset[str], within: float) -> Opened: ...
+
+    def take(self, claims: Sequence[Claim], within: float) -> tuple[Opened | None, ...]: ...
 
     def alerts(self, incident: str) -> tuple[Alert, ...]: ...
 
@@ -129,12 +149,18 @@ class AuditLog(Protocol):
     """Append-only and hash-chained, correct under concurrent writers of several processes.
 
     An entry with a ``key`` that is there already is not written again: `append` returns the row that has it.
-    `rows` goes in order of seq.
+    `rows` goes in order of seq, from the first one with a seq above ``after``; `last` is the newest row.
+    `cut` takes away the rows up to ``last`` and appends ``entry``, which says so: both or neither. It raises
+    Conflict unless row ``last`` is there and has the hash ``head``.
     """
 
     def append(self, entry: AuditEntry) -> AuditRow: ...
 
-    def rows(self, incident: str | None = None) -> Iterator[AuditRow]: ...
+    def rows(self, incident: str | None = None, after: int = 0) -> Iterator[AuditRow]: ...
+
+    def last(self) -> AuditRow | None: ...
+
+    def cut(self, last: int, head: str, entry: AuditEntry) -> AuditRow: ...
 
 
 class Intent(Fact):
@@ -188,10 +214,12 @@ class Locks(Protocol):
 
     `acquire` gives all targets or none, in one transaction: it returns a fence that is higher than any given
     for these targets before, or raises Conflict naming who holds which target until when. The owner who holds
-    them already gets its old fence and a longer lease. A lock whose lease is over may be taken by another;
-    from then on `check` of the older fence raises Conflict. `check` also raises it for a lock that was
-    released. `release` of what is not held changes nothing. `held` is in order of target, leases that are
-    over left out.
+    them already gets its old fence and a longer lease, also where its lease is over and nobody came in
+    between. A lock whose lease is over may be taken by another; the whole grant it belonged to is over then.
+    `check` raises Conflict for a fence whose grant was taken or released, or whose lease is over: acquire
+    again, and the same fence says that nobody was there meanwhile. `acquire` of no targets returns 0, which
+    no `check` lets pass. `release` of what is not held changes nothing. `held` is in order of target, leases
+    that are over left out.
     """
 
     def acquire(self, targets: frozenset[str], owner: str, *, now: float, lease: float) -> int: ...
@@ -226,10 +254,27 @@ class KillSwitch(Protocol):
     def release(self, *, by: str, because: str, at: float) -> Stop: ...
 
 
+class SeenEvents(Protocol):
+    """Events that others deliver at least once, by ids of theirs; remembered over all processes.
+
+    `first` is true for one of all who ask about a key, and again only after ``keep`` seconds. `seen` looks
+    whether it was asked before, and leaves it at that.
+    """
+
+    def first(self, key: str, *, now: float, keep: float) -> bool: ...
+
+    def seen(self, key: str, *, now: float) -> bool: ...
+
+
 class PriorStore(Protocol):
-    """What was learned. `learn` takes each incident-and-playbook's lesson once, however often it is told."""
+    """What was learned. `learn` takes the lesson of each plan of an incident once, however often it is told.
+
+    `lessons` are all that were taken, in the order in which they were.
+    """
 
     def current(self) -> Priors: ...
+
+    def lessons(self) -> tuple[Lesson, ...]: ...
 
     def learn(self, lesson: Lesson) -> Priors: ...
 

@@ -27,6 +27,7 @@ from integrations.connections import ProcessConnection, ReadConnections, process
 from integrations.ports import Effect
 from integrations.step_markers import Marker, StepMarkers
 from playbooks.lookups import is_visible
+from playbooks.places import ProcessName
 from playbooks.remedy import Written
 
 STEP_VARIABLE = "AITIA_STEP"
@@ -40,7 +41,7 @@ _STATE, _START = 0, 19  # proc(5): fields 3 and 22 of stat, counted after the na
 class RestartParams(Written):
     """Which service, by which process connection."""
 
-    process: str
+    process: ProcessName
     service: str
 
 
@@ -51,6 +52,7 @@ class ProcessRestart:
     name: ClassVar[str] = "process.restart"
     Params: ClassVar[type[BaseModel]] = RestartParams
     mutates: ClassVar[bool] = True
+    reports: ClassVar[frozenset[str]] = frozenset({"service", "pid_before", "pid"})
 
     connections: ReadConnections
     state: Path
@@ -81,7 +83,7 @@ class ProcessRestart:
             )
         if (now := restart.identity()) and now != marker.before:
             return restart.effect(marker.before, now)
-        if any(_processes_of(key)):
+        if any(processes_of(key)):
             raise UnknownEffect(f"{params.service}: the restart command is still running")
         return None
 
@@ -189,7 +191,7 @@ def _pid(identity: str) -> str:
     return identity.partition("@")[0]
 
 
-def _processes_of(key: str) -> Iterator[int]:
+def processes_of(key: str) -> Iterator[int]:
     """Living processes that a step with this key started, as far as this user may see."""
     wanted = f"{STEP_VARIABLE}={key}".encode()
     for folder in _PROC.glob("[0-9]*"):

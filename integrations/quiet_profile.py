@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from causal.errors import MalformedCase, Unavailable
 from causal.telemetry import Column, Past
 
-__all__ = ["NAME", "in_order", "read_profile", "write_profile"]
+__all__ = ["NAME", "digest", "in_order", "read_profile", "write_profile"]
 
 NAME = "quiet_profile.parquet"
 FORMAT = 1
@@ -66,6 +67,12 @@ def read_profile(folder: Path) -> Past:
 def in_order(past: Past) -> Past:
     """The same rows in canonical order, so that the same content has the same digest."""
     return _past(_table(past).sort_by(list(_ORDER)), Path(NAME))
+
+
+def digest(past: Past) -> str:
+    """SHA-256 (hex) of what is remembered, in whatever order its rows are."""
+    table = _table(past).sort_by(list(_ORDER))
+    return sha256(json.dumps(table.to_pydict(), sort_keys=True).encode()).hexdigest()
 
 
 def _check(schema: pa.Schema, path: Path) -> None:

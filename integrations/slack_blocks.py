@@ -29,6 +29,10 @@ class Budget:
     characters: int = 12_500
     blocks: int = MAX_BLOCKS
 
+    def without(self, taken: list[Block]) -> Budget:
+        """What is left beside blocks that are there already."""
+        return Budget(self.characters - weight(taken), self.blocks - len(taken))
+
 
 FULL = Budget()
 SHORT = Budget(characters=3_000, blocks=8)
@@ -67,6 +71,16 @@ def blocks(page: Page, *, budget: Budget = FULL, header: bool = True) -> list[Bl
         is_full = is_full or not _fits([*made, block, *owed, last], budget)
         made += [] if is_full else [block]
     return [*made, last] if is_full else made
+
+
+def is_shortened(page: Page) -> bool:
+    """Whether even the fullest form of a page leaves something out."""
+    return blocks(page, header=False)[-1]["type"] == "context"
+
+
+def plain_section(words: str) -> Block:
+    """Write words as they are, as one block."""
+    return _section(words)
 
 
 def _fits(made: list[Block], budget: Budget) -> bool:

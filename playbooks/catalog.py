@@ -18,6 +18,7 @@ from causal.evidence import EntityKind, Fault, Hypothesis
 from playbooks.known import KnownActions, KnownChecks
 from playbooks.lint import broken_rules
 from playbooks.remedy import Cure, Playbook
+from playbooks.site import NOTHING_KNOWN, Site
 from playbooks.written import Problem, combined, read_as
 
 LIBRARY = Path(__file__).parent / "library"
@@ -66,36 +67,36 @@ def read_playbook(text: str, where: str) -> Playbook:
 
 
 def check_playbook(
-    text: str, where: str, actions: KnownActions, checks: KnownChecks
+    text: str, where: str, actions: KnownActions, checks: KnownChecks, site: Site = NOTHING_KNOWN
 ) -> tuple[Playbook | None, tuple[Problem, ...]]:
     """Read one playbook and hold every rule against it; return it, if it could be read, and all problems."""
     reading = read_as(Playbook, text, where)
     if reading.value is None:
         return None, reading.problems
-    return reading.value, broken_rules(reading.value, reading.document, actions, checks)
+    return reading.value, broken_rules(reading.value, reading.document, actions, checks, site)
 
 
 def read_catalog(folders: Sequence[Path], known_actions: KnownActions, known_checks: KnownChecks) -> Catalog:
     """Read every ``*.yaml`` of the folders (one that is not there is empty).
 
-    All problems of all files are collected and raised as one MalformedPlaybook; two playbooks of one name
-    are a problem too.
+    All errors of all files are collected and raised as one MalformedPlaybook (warnings are for `lint` alone);
+    two playbooks of one name are an error too.
     """
     catalog, problems = check_files(playbook_files(folders), known_actions, known_checks)
-    if problems:
-        raise combined(problems, MalformedPlaybook)
+    if wrong := [problem for problem in problems if problem.severity == "error"]:
+        raise combined(wrong, MalformedPlaybook)
     return catalog
 
 
 def check_files(
-    files: Iterable[Path], actions: KnownActions, checks: KnownChecks
+    files: Iterable[Path], actions: KnownActions, checks: KnownChecks, site: Site = NOTHING_KNOWN
 ) -> tuple[Catalog, tuple[Problem, ...]]:
-    """Read these files; return what could be read, and all problems."""
+    """Read these files; return what could be read, and all problems, those of this site among them."""
     playbooks: dict[str, Playbook] = {}
     read: dict[str, str] = {}
     problems: list[Problem] = []
     for file in files:
-        playbook, found = check_file(file, actions, checks)
+        playbook, found = check_file(file, actions, checks, site)
         problems.extend(found)
         if playbook is None:
             continue
@@ -107,14 +108,14 @@ def check_files(
 
 
 def check_file(
-    file: Path, actions: KnownActions, checks: KnownChecks
+    file: Path, actions: KnownActions, checks: KnownChecks, site: Site = NOTHING_KNOWN
 ) -> tuple[Playbook | None, tuple[Problem, ...]]:
     """`check_playbook` on a file; one that can not be read is a problem like any other."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return None, (Problem(str(file), 1, 1, "", f"can not be read: {error}"),)
-    return check_playbook(text, str(file), actions, checks)
+    return check_playbook(text, str(file), actions, checks, site)
 
 
 def playbook_files(folders: Iterable[Path]) -> list[Path]:

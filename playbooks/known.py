@@ -27,5 +27,10 @@ class KnownCheck(Protocol):
     Params: ClassVar[type[BaseModel]]
 
 
+def reported_by(action: KnownAction) -> frozenset[str] | None:
+    """Return the facts that an action's effect holds; None where it does not declare them (``reports``)."""
+    return getattr(action, "reports", None)
+
+
 KnownActions = Mapping[str, KnownAction]
 KnownChecks = Mapping[str, KnownCheck]

@@ -3,8 +3,8 @@
 A look-up names one fact of the diagnosis, the alert, the incident or the service's connections; there is no
 expression and no template language. What is looked up is other people's text (labels, commit titles, span
 attributes): it must be free of control characters, match its parameter's pattern from end to end, is inserted
-once (what was inserted is never read again as a look-up) and is escaped for the place it goes to, which the
-action's own schema names (`Escaped`).
+once (what was inserted is never read again as a look-up) and is kept within the place it goes to, which the
+action's own schema names (`playbooks.places`).
 
 In a step, ``$name`` alone is the parameter with its type, ``${name}`` inside text is its text, ``$$`` is a
 dollar sign. ``$effect.name`` stands in an undo alone, for a fact that the step reported when it was done.
@@ -14,16 +14,31 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Any
 
 from pydantic import BaseModel
 
 from causal.errors import MalformedPlaybook, Refused
 from causal.evidence import Alert, Hypothesis
+from playbooks.places import Place, UrlPath, path_segment, place_of
 from playbooks.remedy import JsonValue, Parameter
+
+__all__ = [
+    "LOOKUPS",
+    "UrlPath",
+    "as_text",
+    "facts_of",
+    "fill",
+    "fill_effect",
+    "is_visible",
+    "mentions",
+    "parameter_values",
+    "path_segment",
+    "resolve",
+    "shown",
+]
 
 LOOKUPS: Mapping[str, str] = {
     "cause.service": "the service at fault",
@@ -34,10 +49,22 @@ LOOKUPS: Mapping[str, str] = {
     "cause.change.title": "its title",
     "alert.signal": "the signal that hurts",
     "alert.service": "the service that hurts",
+    "alert.name": "the name of the alert's rule",
     "incident.id": "the id of the incident",
+    "service.environment": "where the service at fault runs",
     "service.admin": "the http connection that the service at fault is administered by",
     "service.repository": "the repository that configures it",
     "service.process": "the process connection that restarts it",
+    "service.forge": "the forge where changes of its repository are proposed",
+    "service.command": "the command that serves it",
+    "service.file": "the configuration file it reads",
+    "service.flags": "the file of feature flags it reads",
+    "service.flag": "the feature flag that takes its optional part away",
+    "service.alertmanager": "the Alertmanager that its alerts go to",
+    "service.cluster": "the Kubernetes cluster it runs in",
+    "service.deployment": "the deployment that serves it there, as namespace/name",
+    "service.registry": "the model registry that its model lies in",
+    "service.model": "the registered model that it serves",
 }
 LONGEST = 2000
 Facts = Mapping[str, JsonValue]
@@ -49,27 +76,13 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # Unicode categories that show n
 
 
 @dataclass(frozen=True)
-class Escaped:
-    """Marks a field of an action's parameters: inserted text is put through ``by`` first."""
-
-    by: Callable[[str], str]
-
-
-def path_segment(text: str) -> str:
-    """Percent-encode text so that it stays within one segment of a URL's path."""
-    return quote(text, safe="")
-
-
-UrlPath = Annotated[str, Escaped(path_segment)]
-
-
-@dataclass(frozen=True)
 class Mention:
     """One ``$`` in a template: the name it asks for, or what is wrong with it."""
 
     path: tuple[str | int, ...]
     name: str
     wrong: str = ""
+    is_whole: bool = False
 
     @property
     def is_effect(self) -> bool:
@@ -90,6 +103,7 @@ def facts_of(
         "cause.change.title": change.title if change else None,
         "alert.signal": alert.symptom.signal,
         "alert.service": alert.symptom.service,
+        "alert.name": alert.labels.get("alertname"),
         "incident.id": incident,
         **{name: value for name, value in (service or {}).items() if name.startswith("service.")},
     }
@@ -168,7 +182,7 @@ def _mention(token: re.Match[str], path: tuple[str | int, ...], *, whole: bool) 
         )
     if token["alone"] and not whole:
         return Mention(path, name, f"write ${{{name}}} inside text; ${name} must stand alone")
-    return Mention(path, name)
+    return Mention(path, name, is_whole=whole and token["alone"] is not None)
 
 
 def fill(
@@ -180,12 +194,13 @@ def fill(
 ) -> dict[str, Any]:
     """Put parameters into the arguments of an action.
 
-    ``schema`` says how each place escapes what is inserted. With ``later`` the result is a template still:
-    ``$effect.name`` is kept for `fill_effect`, and a dollar sign in an inserted value is doubled, so that it
-    can not pass for one. An unknown name raises MalformedPlaybook.
+    ``schema`` says what place each field is: what is inserted is escaped for it, or Refused where it would
+    leave it. With ``later`` the result is a template still: ``$effect.name`` is kept for `fill_effect`, and a
+    dollar sign in an inserted value is doubled, so that it can not pass for one. An unknown name raises
+    MalformedPlaybook.
     """
     return {
-        field: _filled(value, _Inserter(parameters, _escape_of(schema, field), later=later))
+        field: _filled(value, _Inserter(parameters, place_of(schema, field) or _ANYWHERE, later=later))
         for field, value in template.items()
     }
 
@@ -203,22 +218,34 @@ def fill_effect(
     return fill(params, reported, schema)
 
 
-def _escape_of(schema: type[BaseModel] | None, name: str) -> Callable[[str], str]:
-    info = schema.model_fields.get(name) if schema else None
-    marks = [mark for mark in info.metadata if isinstance(mark, Escaped)] if info else []
-    return marks[0].by if marks else str
+_ANYWHERE = Place("value")
 
 
 @dataclass(frozen=True)
 class _Inserter:
     parameters: Mapping[str, JsonValue]
-    escape: Callable[[str], str]
+    place: Place
     later: bool
+
+    def put_into(self, template: str) -> JsonValue:
+        token = _TOKEN.fullmatch(template)
+        if token is None or not token["alone"]:
+            return self.checked(template, _TOKEN.sub(self.text, template))
+        if self.later and _EFFECT.fullmatch(token["alone"]):
+            return template
+        value = self.whole(token)
+        return self.checked(template, value) if isinstance(value, str) else value
+
+    def checked(self, template: str, filled: str) -> str:
+        """Hold a filled field against its place; of a template still, what of it is known by now."""
+        known = _TOKEN.sub(lambda token: "$" if token["dollar"] else "x", filled) if self.later else filled
+        self.place.whole(template, known)
+        return filled
 
     def whole(self, token: re.Match[str]) -> JsonValue:
         value = self.value(token["alone"])
         if isinstance(value, str):
-            return self.guarded(self.escape(value))
+            return self.guarded(self.place.escape(value))
         return value
 
     def text(self, token: re.Match[str]) -> str:
@@ -227,7 +254,7 @@ class _Inserter:
         name = token["inside"] or ""
         if self.later and _EFFECT.fullmatch(name):
             return token[0]
-        return self.guarded(self.escape(as_text(self.value(name))))
+        return self.guarded(self.place.escape(as_text(self.value(name))))
 
     def guarded(self, text: str) -> str:
         return text.replace("$", "$$") if self.later else text
@@ -243,11 +270,4 @@ def _filled(template: object, inserter: _Inserter) -> object:
         return {key: _filled(value, inserter) for key, value in template.items()}
     if isinstance(template, list | tuple):
         return [_filled(value, inserter) for value in template]
-    if not isinstance(template, str):
-        return template
-    token = _TOKEN.fullmatch(template)
-    if token is None or not token["alone"]:
-        return _TOKEN.sub(inserter.text, template)
-    if inserter.later and _EFFECT.fullmatch(token["alone"]):
-        return template
-    return inserter.whole(token)
+    return inserter.put_into(template) if isinstance(template, str) else template

@@ -9,18 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import BaseModel, ValidationError
 
 from causal.errors import MalformedPlaybook, Refused, Unavailable
 from causal.evidence import Alert, Diagnosis, Fact, Hypothesis, Priors, Signal
 from playbooks.catalog import Catalog, playbook_digest
-from playbooks.confidence import Confidence, confidence
-from playbooks.lint import undo_arguments
-from playbooks.lookups import facts_of, fill, parameter_values
-from playbooks.remedy import Call, JsonValue, Plan, PlannedCall, PlannedStep, Playbook, Step, Verify
+from playbooks.confidence import Confidence, confidence_on
+from playbooks.lookups import as_text, facts_of, fill, mentions, parameter_values
+from playbooks.remedy import (
+    ApprovalRule,
+    Call,
+    JsonValue,
+    Plan,
+    PlannedCall,
+    PlannedStep,
+    PlannedUndo,
+    Playbook,
+    Step,
+    Undo,
+    Verify,
+)
+from playbooks.walk import undo_arguments
 
 MOST_PLANS = 10
+ENVIRONMENT = "production"  # where nobody said where a service runs: the one with the strictest rules
 ServiceFacts = Callable[[str], Mapping[str, JsonValue]]
 
 
@@ -53,11 +67,16 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Filled:
-    """A candidate with its parameters looked up."""
+    """A candidate, what is ``known`` for its parameters, and the digest of the diagnosis."""
 
     candidate: _Candidate
-    parameters: Mapping[str, JsonValue]
+    known: Mapping[str, JsonValue]
     catalog: Catalog
+    evidence: str
+
+    @cached_property
+    def parameters(self) -> Mapping[str, JsonValue]:
+        return parameter_values(self.candidate.playbook.parameters, self.known)
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -83,12 +102,13 @@ def plans_for(
     plans: list[Plan] = []
     skipped: list[str] = []
     seen: dict[tuple[object, ...], str] = {}
-    for candidate in _candidates(diagnosis, catalog, priors):
+    evidence = diagnosis.digest()
+    for candidate in _candidates(diagnosis, catalog, priors, at=alert.raised_at):
         if len(plans) == MOST_PLANS:
             break
         try:
             known = facts_of(candidate.hypothesis, alert, incident, facts(candidate.hypothesis.service))
-            filled = _Filled(candidate, parameter_values(candidate.playbook.parameters, known), catalog)
+            filled = _Filled(candidate, known, catalog, evidence)
             if (same := seen.get(filled.identity)) is not None:
                 skipped.append(f"{candidate.title}: the same would be done by {same}")
                 continue
@@ -101,12 +121,14 @@ def plans_for(
     return Planning(plans=tuple(plans), skipped=tuple(skipped))
 
 
-def _candidates(diagnosis: Diagnosis, catalog: Catalog, priors: Priors) -> list[_Candidate]:
+def _candidates(diagnosis: Diagnosis, catalog: Catalog, priors: Priors, *, at: float) -> list[_Candidate]:
     def all_of_them() -> Iterator[_Candidate]:
         for hypothesis in diagnosis.hypotheses:
-            for playbook in catalog.that_cure(hypothesis):
-                record = priors.record(playbook.name, hypothesis.fault)
-                yield _Candidate(hypothesis, playbook, confidence(playbook.confidence, record))
+            for book in catalog.that_cure(hypothesis):
+                known = confidence_on(
+                    book.confidence, priors, book.name, hypothesis.fault, hypothesis.service, at=at
+                )
+                yield _Candidate(hypothesis, book, known)
 
     return sorted(all_of_them(), key=lambda each: -each.promise)  # stable: equals keep the diagnosis' order
 
@@ -138,7 +160,17 @@ def _plan(filled: _Filled, signal: Signal, incident: str, name: str) -> Plan:
         approvers=playbook.approval.approvers,
         quorum=playbook.approval.quorum,
         approval_expires=playbook.approval.expires,
+        escalate_to=playbook.approval.escalate_to,
+        escalate_after=_escalate_after(playbook.approval),
+        blast_radius=playbook.limits.blast_radius,
+        environment=as_text(filled.known.get("service.environment")) or ENVIRONMENT,
+        evidence=filled.evidence,
     )
+
+
+def _escalate_after(rule: ApprovalRule) -> float | None:
+    """Return what was written; where nothing was, half of the time in which somebody may answer."""
+    return (rule.escalate_after or rule.expires / 2) if rule.escalate_to else None
 
 
 def _preconditions(filled: _Filled) -> Iterator[PlannedCall]:
@@ -171,10 +203,26 @@ def _step(step: Step, filled: _Filled) -> PlannedStep:
     )
 
 
-def _undo(undo: Call, filled: _Filled, target: str) -> PlannedCall:
-    schema = filled.catalog.actions[undo.action].Params
-    params = fill(undo_arguments(undo, schema), filled.parameters, schema, later=True)
-    return PlannedCall(action=undo.action, params=params, target=target)
+def _undo(undo: Undo, filled: _Filled, target: str) -> PlannedUndo:
+    then = tuple(
+        PlannedCall(action=call.action, params=_later(call, filled), target=_target(call, filled) or target)
+        for call in undo.then
+    )
+    return PlannedUndo(action=undo.action, params=_later(undo, filled), target=target, then=then)
+
+
+def _later(call: Call, filled: _Filled) -> dict[str, object]:
+    schema = filled.catalog.actions[call.action].Params
+    return fill(undo_arguments(call, schema), filled.parameters, schema, later=True)
+
+
+def _target(call: Call, filled: _Filled) -> str:
+    """Return what a call acts on; empty where only the step's effect will tell."""
+    if any(mention.is_effect for mention in mentions(call.arguments)):
+        return ""
+    action = filled.catalog.actions[call.action]
+    params = fill(call.arguments, filled.parameters, action.Params)
+    return action.target(_checked(call.action, action.Params, params))
 
 
 def _checked(called: str, schema: type[BaseModel], params: Mapping[str, object]) -> BaseModel:

@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from causal.evidence import EntityKind, Fact, Fault, Probability, Signal
 
@@ -31,7 +31,18 @@ def seconds(text: object) -> object:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+_WRITTEN_DURATION = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "string", "pattern": r"^\s*(?!0*(\.0*)?[a-z])\d+(\.\d+)?(ms|s|m|h|d)\s*$"},
+        ],
+        "examples": ["250ms", "60s", "10m", "2h", "1d"],
+    },
+    mode="validation",
+)
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0), _WRITTEN_DURATION]
 
 
 class Written(BaseModel):
@@ -76,13 +87,27 @@ class Call(Written):
     arguments: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
+class Undo(Call):
+    """How a step is taken back; ``then`` follows in order, each once all before it took effect.
+
+    What took up the step's effect (a reload, a restart) must take up its undo as well.
+    """
+
+    then: tuple[Call, ...] = ()
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """All of it, in order."""
+        return self, *self.then
+
+
 class Step(Call):
     """One step of a playbook."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     timeout: Duration = 60.0
     retry: Retry = Retry()
-    undo: Call | None = None
+    undo: Undo | None = None
 
 
 class Precondition(Written):
@@ -140,12 +165,33 @@ class Playbook(Written):
     approval: ApprovalRule = ApprovalRule()
 
 
+def _in_order(value: Any) -> Any:
+    """The same value with its names in order, however deep: what is equal has one digest."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    return [_in_order(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+Params = Annotated[dict[str, Any], AfterValidator(_in_order)]
+
+
 class PlannedCall(Fact):
     """An action with every parameter filled in; ``target`` is what it acts on, for locks and readers."""
 
     action: str
-    params: dict[str, Any] = {}
+    params: Params = {}
     target: str = ""
+
+
+class PlannedUndo(PlannedCall):
+    """How a step is taken back, ready but for what the step will report."""
+
+    then: tuple[PlannedCall, ...] = ()
+
+    @property
+    def calls(self) -> tuple[PlannedCall, ...]:
+        """All of it, in order."""
+        return self, *self.then
 
 
 class PlannedStep(PlannedCall):
@@ -155,7 +201,7 @@ class PlannedStep(PlannedCall):
     timeout: float = 60.0
     attempts: int = 1
     backoff: float = 2.0
-    undo: PlannedCall | None = None
+    undo: PlannedUndo | None = None
     preview: str = ""
 
 
@@ -180,7 +226,7 @@ class Plan(Fact):
     probability: Probability = 0.0
     confidence: Probability = 0.0
     confidence_floor: Probability = 0.0
-    parameters: dict[str, JsonValue] = {}
+    parameters: Annotated[dict[str, JsonValue], AfterValidator(_in_order)] = {}
     preconditions: tuple[PlannedCall, ...] = ()
     steps: tuple[PlannedStep, ...] = ()
     signal: Signal = "unknown"
@@ -208,49 +254,119 @@ class Verdict(StrEnum):
 
 
 class Decision(Fact):
-    """The gate's answer with its reasons and the numbers it rests on."""
+    """The gate's answer with its reasons and the numbers it rests on.
+
+    ``act_above`` is the threshold for acting alone that was in force (None: no chance was high enough) and
+    ``act_above_because`` where it came from; ``policy`` is the digest of the policy, ``rule`` the number of its
+    rule that applied (None: its defaults).
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     probability: Probability = 0.0
     confidence_floor: Probability = 0.0
+    autonomy: str = ""
     suggest_above: Probability = 0.7
-    act_above: Probability = 0.99
+    act_above: Probability | None = 0.99
+    act_above_because: str = ""
     policy: str = ""
+    rule: int | None = None
 
 
 class Proposal(Fact):
-    """A plan and what the gate says to it."""
+    """A plan and what the gate says to it; ``asked_by`` names the people who brought it about, if any did."""
 
     plan: Plan
     decision: Decision
+    asked_by: tuple[str, ...] = ()
+
+
+class Vote(Fact):
+    """A yes that counts: whose, when, and by what right (a role, or a vote that was handed over)."""
+
+    by: str
+    at: float
+    right: str
+
+
+class Delegation(Fact):
+    """An approver's vote, handed to another person until the question expires."""
+
+    by: str
+    to: str
+    at: float = 0.0
+
+
+class Correction(Fact):
+    """What a person who declined says that it was instead."""
+
+    service: str
+    fault: Fault = Fault.UNKNOWN
+    by: str = ""
+    because: str = ""
+    at: float = 0.0
 
 
 class ApprovalRequest(Fact):
-    """A question to humans, bound to one exact plan; answered once, and only until ``expires_at``."""
+    """A question to humans, bound to one exact plan; answered once, and only until ``expires_at``.
+
+    ``binding`` is the digest of all that an approval is for (`playbooks.approval.binding`). ``seals`` are the
+    digests of the one-shot tokens, one for each vote, in the order in which they are used up. ``asked_by``
+    are the people who may not approve. ``escalate_to`` are the roles that may answer too from
+    ``escalate_at`` on; ``escalated_at`` is when they were told. ``note`` is what approvers should know
+    about the question itself.
+    """
 
     id: str
     incident: str
     plan: str
     plan_digest: str
+    binding: str = ""
+    seals: tuple[str, ...] = ()
     title: str = ""
     approvers: tuple[str, ...] = ()
     quorum: int = 1
+    asked_by: tuple[str, ...] = ()
     asked_at: float
     expires_at: float
+    escalate_to: tuple[str, ...] = ()
+    escalate_at: float | None = None
+    escalated_at: float | None = None
     status: Literal["open", "approved", "declined", "expired", "withdrawn"] = "open"
+    votes: tuple[Vote, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
     answered_by: tuple[str, ...] = ()
     because: str = ""
+    corrected: Correction | None = None
+    note: str = ""
 
 
 class ApprovalAnswer(Fact):
-    """A human's answer; valid only for the plan whose digest it names."""
+    """A person's answer; valid only for what it is bound to, with a token that was not used yet.
+
+    ``by`` and ``roles`` are whoever the door recognised, never what a request says of itself. ``proof``
+    is made of the one-shot token (`playbooks.approval.proof_of`).
+    """
 
     approval: str
-    plan_digest: str
+    binding: str
+    proof: str = ""
     approve: bool
     by: str
+    roles: tuple[str, ...] = ()
     because: str = ""
+    it_was: Correction | None = None
+
+
+class Handover(Fact):
+    """An approver's wish that another person answers in their place."""
+
+    approval: str
+    binding: str
+    by: str
+    roles: tuple[str, ...] = ()
+    to: str
+    to_roles: tuple[str, ...] = ()
 
 
 class StepStatus(StrEnum):
@@ -260,6 +376,7 @@ class StepStatus(StrEnum):
     ALREADY_DONE = "already_done"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    STOPPED = "stopped"
     UNDONE = "undone"
     UNDO_FAILED = "undo_failed"
 
@@ -287,13 +404,17 @@ class StepResult(Fact):
 
 
 class Verification(Fact):
-    """Whether the symptom is gone, by the detectors that found it, on a window after the fix."""
+    """Whether the symptom is gone, by the detectors that found it, on a window after the fix.
+
+    ``well_since`` is when the unbroken healthy stretch began, be it before the fix (None: it is not well).
+    """
 
     recovered: bool
     says: str
     since: float = 0.0
     checked_at: float = 0.0
     healthy_for: float = 0.0
+    well_since: float | None = None
 
 
 class AttemptStatus(StrEnum):
@@ -311,12 +432,17 @@ class AttemptStatus(StrEnum):
 
 
 class Attempt(Fact):
-    """One plan, from the gate to the verification."""
+    """One plan, from the gate to the verification.
+
+    ``approval`` is its question as it ended; ``corrected`` what a person who declined said that it was.
+    """
 
     plan: Plan
     decision: Decision
     status: AttemptStatus
     approved_by: tuple[str, ...] = ()
+    approval: ApprovalRequest | None = None
+    corrected: Correction | None = None
     because: str = ""
     results: tuple[StepResult, ...] = ()
     undone: tuple[StepResult, ...] = ()

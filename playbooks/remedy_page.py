@@ -71,7 +71,7 @@ def _gate(decision: Decision) -> Iterator[Line]:
 
 def _step(number: int, step: PlannedStep, *, in_full: bool) -> Iterator[Line | Code]:
     target = f" on {step.target}" if step.target else ""
-    undo = f"; undo: {step.undo.action}" if step.undo else ""
+    undo = f"; undo: {', '.join(call.action for call in step.undo.calls)}" if step.undo else ""
     yield Line(f"{step.id}: {step.action}{target}{undo}", label="step", figure=f"{number}.", level=1)
     if in_full and step.preview.strip():
         yield Code(step.preview, language=_language(step.preview), level=2)
@@ -105,16 +105,36 @@ def _question(request: ApprovalRequest, began: float) -> Iterator[Line]:
     yield Line(f"aitia approve {name}", label="yes", level=1, form="command", tone="good")
     yield Line(f"aitia decline {name} --because ...", label="no", level=1, form="command", tone="bad")
     yield Line(f"{when(request.expires_at, began)}; silence means no", label="until", level=1, tone="wait")
-    who = ", ".join(request.approvers) or "anyone with access"
-    yield Line(f"{request.quorum} of: {who}", label="who", level=1)
+    yield Line(
+        f"aitia decline {name} --it-was SERVICE:FAULT", label="or", level=1, form="command", tone="bad"
+    )
+    yield Line(_who_may(request, began), label="who", level=1)
+    if request.asked_by:
+        yield Line(f"{', '.join(request.asked_by)}, who asked for it", label="not", level=1)
     if request.answered_by:
         yield Line(", ".join(request.answered_by), label="so far", level=1)
+    yield from (Line(f"{each.to} for {each.by}", label="handed on", level=1) for each in request.delegations)
+    if request.note:
+        yield Line(request.note, label="note", level=1, tone="wait")
+
+
+def _who_may(request: ApprovalRequest, began: float) -> str:
+    who = f"{request.quorum} of: {', '.join(request.approvers) or 'anyone with access'}"
+    if not request.escalate_to:
+        return who
+    later = ", ".join(request.escalate_to)
+    if request.escalated_at is not None:
+        return f"{who}; and of: {later}, asked {when(request.escalated_at, began)}"
+    return f"{who}; from {when(request.escalate_at or request.expires_at, began)} on also of: {later}"
 
 
 def _answer(request: ApprovalRequest) -> Iterator[Line]:
     by = f" by {', '.join(request.answered_by)}" if request.answered_by else ""
     because = f": {request.because}" if request.because else ""
     yield Line(f"{request.status}{by}{because}", label="answer", level=1)
+    if request.corrected:
+        was = request.corrected
+        yield Line(f"{was.service}: {FAULTS[was.fault]}", label="it was", level=1)
 
 
 def attempts(ticket: Ticket, *, detailed: bool = True) -> Section:

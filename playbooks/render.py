@@ -100,7 +100,7 @@ def _brief_facts(ticket: Ticket, began: float) -> list[Line]:
 
 def _company(ticket: Ticket) -> list[Line]:
     lines = [alert_line(each, label="joined") for each in ticket.joined[:JOINED_SHOWN]]
-    more = len(ticket.joined) - JOINED_SHOWN
+    more = len(ticket.joined) + ticket.more_joined - JOINED_SHOWN
     if more > 0:
         lines.append(Line(f"and {more} more", label="joined", level=1))
     if ticket.duplicates:

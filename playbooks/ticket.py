@@ -21,9 +21,10 @@ TicketStatus = Literal[
     "left_to_humans",
     "gone",
     "failed",
+    "stopped",
 ]
 ENDED: frozenset[TicketStatus] = frozenset(
-    {"recovered", "not_recovered", "declined", "expired", "left_to_humans", "gone", "failed"}
+    {"recovered", "not_recovered", "declined", "expired", "left_to_humans", "gone", "failed", "stopped"}
 )
 
 
@@ -58,7 +59,8 @@ class KnownCause(Fact):
 class Ticket(Fact):
     """Everything about one incident that a person is shown.
 
-    ``duplicates`` counts alerts that joined after the first; ``snapshot`` is the reference of the telemetry
+    ``duplicates`` counts alerts that came again; of very many alerts that joined, those beyond the first ones
+    are only counted, in ``more_joined``. ``snapshot`` is the reference of the telemetry
     that the diagnosis rests on; ``trace_id`` is that of Aitia's own trace of the incident.
     """
 
@@ -71,6 +73,7 @@ class Ticket(Fact):
     alert: Alert
     duplicates: int = 0
     joined: tuple[Alert, ...] = ()
+    more_joined: int = 0
     diagnosis: Diagnosis | None = None
     proposals: tuple[Proposal, ...] = ()
     approval: ApprovalRequest | None = None

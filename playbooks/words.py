@@ -57,6 +57,7 @@ STATUSES: Mapping[TicketStatus, tuple[str, Tone]] = {
     "left_to_humans": ("left to humans", "wait"),
     "gone": ("went away by itself", "good"),
     "failed": ("failed", "bad"),
+    "stopped": ("stopped before its end", "bad"),
 }
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.EXECUTE: "may act alone",
@@ -80,6 +81,7 @@ STEPS: Mapping[StepStatus, tuple[str, str, Tone]] = {
     StepStatus.ALREADY_DONE: ("✓", "was done already", "good"),
     StepStatus.FAILED: ("✗", "failed", "bad"),
     StepStatus.UNKNOWN: ("?", "may have taken effect", "wait"),
+    StepStatus.STOPPED: ("■", "not done: everything was stopped", "bad"),
     StepStatus.UNDONE: ("↶", "undone", "wait"),
     StepStatus.UNDO_FAILED: ("✗", "could not be undone", "bad"),
 }

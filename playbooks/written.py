@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -24,21 +24,34 @@ from causal.errors import Malformed
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
+Severity = Literal["error", "warning"]
 M = TypeVar("M", bound=BaseModel)
 
 LONGEST = 256_000  # characters: a hundred times the longest playbook anybody needs
 _TAG = "tag:yaml.org,2002:"
 
 
+class Finding(NamedTuple):
+    """What a rule has to say about one part of a document, before that part is found in the text."""
+
+    path: Path
+    says: str
+    severity: Severity = "error"
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake in a text: where it is (line and column from 1), and what to write instead."""
+    """One mistake in a text: where it is (line and column from 1), and what to write instead.
+
+    A warning is something that works and is hardly meant.
+    """
 
     where: str
     line: int
     column: int
     path: str
     says: str
+    severity: Severity = "error"
 
     @property
     def place(self) -> str:
@@ -49,7 +62,7 @@ class Problem:
         return f"{self.path}: {self.says}" if self.path else self.says
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what}"
+        return f"{self.place}: {'warning: ' if self.severity == 'warning' else ''}{self.what}"
 
 
 @dataclass(frozen=True)
@@ -60,13 +73,13 @@ class Document:
     value: object
     places: Mapping[Path, Place] = field(default_factory=dict)
 
-    def problem(self, path: Path, says: str) -> Problem:
+    def problem(self, path: Path, says: str, severity: Severity = "error") -> Problem:
         """Make a mistake at ``path`` known; it is placed at the nearest part that is there."""
         known = path
         while known and known not in self.places:
             known = known[:-1]
         line, column = self.places.get(known, (1, 1))
-        return Problem(self.where, line, column, spell(path), says)
+        return Problem(self.where, line, column, spell(path), says, severity)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,21 @@ from typer.core import TyperGroup
 
 from causal.errors import AitiaError
 from playbooks.words import plain_lines
-from workers.commands import audit, diagnose, incidents, playbook
+from workers.commands import (
+    approvals,
+    audit,
+    brakes,
+    check,
+    database,
+    diagnose,
+    incidents,
+    init,
+    learning,
+    people,
+    playbook,
+    replay,
+    shadow,
+)
 from workers.policies import LEARNING, METRIC, REMEDIATION, ROOT_CAUSE
 from workers.settings import read_settings
 
@@ -77,9 +91,18 @@ def token() -> None:
 
 
 app.add_typer(audit.app, name="audit")
+app.add_typer(database.app, name="database")
 app.add_typer(playbook.app, name="playbook")
+app.add_typer(people.app, name="people")
+app.add_typer(learning.app, name="learning")
 incidents.add_to(app)
+approvals.add_to(app)
+brakes.add_to(app)
 diagnose.add_to(app)
+shadow.add_to(app)
+replay.add_to(app)
+check.add_to(app)
+init.add_to(app)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,26 +11,49 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from causal.errors import Unavailable
+from causal.evidence import Alert
 from integrations.actions import standard_actions, standard_checks
+from integrations.anchors import Anchor, read_anchors
+from integrations.backends.source import TelemetrySource
+from integrations.backends.written import read_sources
 from integrations.connections import Connections, read_connections
 from integrations.database import open_database
 from integrations.git_changes import GitChanges
-from integrations.ports import Actions, ChangeSource, Checks, Notifier
-from integrations.slack import SlackNotifier, SlackSettings
+from integrations.people import PeopleFile
+from integrations.ports import Actions, ChangeSource, Checks, Notifier, TelemetryStore
+from integrations.redacted_store import RedactedStore
+from integrations.redaction import Redactor, read_redaction
+from integrations.slack_api import SlackApi
 from integrations.slack_messages import SqlMessageRefs
 from integrations.snapshots import FolderSnapshots
-from integrations.store import SqlApprovals, SqlAuditLog, SqlIncidents, SqlJournal, SqlPriorStore
+from integrations.store import (
+    SqlApprovals,
+    SqlAuditLog,
+    SqlIncidents,
+    SqlJournal,
+    SqlKillSwitch,
+    SqlLocks,
+    SqlPriorStore,
+    SqlSeenEvents,
+)
 from integrations.telemetry_store import DiskTelemetryStore
 from playbooks.catalog import Catalog, read_catalog
 from playbooks.gate import Policy, read_policy
+from playbooks.maintenance import read_maintenance
+from workers.answering import Answering
+from workers.braking import Brakes
 from workers.intake import Intake
 from workers.learning_agent import LearningAgent
 from workers.metric_agent import MetricAgent
+from workers.notifying import notifiers_of, slack_settings
 from workers.quiet_memory import QuietMemory
 from workers.remediation_agent import RemediationAgent
 from workers.rolling import Rolling
 from workers.root_cause_agent import RootCauseAgent
 from workers.settings import Settings
+from workers.slack_commands import Commands
+from workers.slack_door import SlackDoor
+from workers.tail import Tail
 
 
 @dataclass
@@ -54,11 +78,17 @@ class House:
         return open_database(self.settings.database_url)
 
     @cached_property
-    def telemetry(self) -> DiskTelemetryStore:
+    def telemetry(self) -> TelemetryStore:
         settings = self.settings
-        return DiskTelemetryStore(
+        kept = DiskTelemetryStore(
             settings.telemetry_folder, settings.telemetry_keep_seconds, settings.telemetry_keep_bytes
         )
+        return RedactedStore(kept, self.redactor)
+
+    @cached_property
+    def tail(self) -> Tail:
+        settings = self.settings
+        return Tail(self.sources, self.telemetry, settings.home / "tail.json", settings.look_back)
 
     @cached_property
     def snapshots(self) -> FolderSnapshots:
@@ -73,8 +103,28 @@ class House:
         return SqlApprovals(self.engine)
 
     @cached_property
+    def locks(self) -> SqlLocks:
+        return SqlLocks(self.engine)
+
+    @cached_property
+    def kill_switch(self) -> SqlKillSwitch:
+        return SqlKillSwitch(self.engine)
+
+    @cached_property
+    def people(self) -> PeopleFile:
+        return PeopleFile(self.settings.people_file)
+
+    @cached_property
+    def seen(self) -> SqlSeenEvents:
+        return SqlSeenEvents(self.engine)
+
+    @cached_property
     def audit(self) -> SqlAuditLog:
         return SqlAuditLog(self.engine)
+
+    @cached_property
+    def anchors(self) -> tuple[Anchor, ...]:
+        return read_anchors(self.settings.audit_anchors, self.settings.audit_anchor_token_file)
 
     @cached_property
     def priors(self) -> SqlPriorStore:
@@ -82,7 +132,26 @@ class House:
 
     @cached_property
     def intake(self) -> Intake:
-        return Intake(self.incidents, self.client, self.settings.correlate_within)
+        return Intake(self.incidents, self.client, self.settings.correlate_within, expected=self.expected)
+
+    @cached_property
+    def answering(self) -> Answering:
+        key = self.settings.approval_key
+        return Answering(self.approvals, self.incidents, self.audit, self.client, key)
+
+    @cached_property
+    def slack_door(self) -> SlackDoor | None:
+        """Who serves people in Slack; None where Slack is not set up."""
+        slack, answering = slack_settings(self.settings), self.answering
+        if slack is None:
+            return None
+        commands = Commands(answering, self.brakes, self.incidents)
+        people, to_all = self.people.read, self.settings.slack_open
+        return SlackDoor(answering, commands, self.incidents, people, SlackApi(slack), self.seen, to_all)
+
+    @cached_property
+    def brakes(self) -> Brakes:
+        return Brakes(self.kill_switch, self.audit)
 
     @cached_property
     def actions(self) -> Actions:
@@ -98,11 +167,11 @@ class House:
 
     @cached_property
     def notifiers(self) -> tuple[Notifier, ...]:
-        token, channel = self.settings.slack_token, self.settings.slack_channel
-        if token is None or channel is None:
-            return ()
-        slack = SlackSettings(token=token, channel=channel, base_url=self.settings.slack_url)
-        return (SlackNotifier(slack, SqlMessageRefs(self.engine)),)
+        return notifiers_of(self.settings, lambda: SqlMessageRefs(self.engine))
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        return Redactor(read_redaction(self.settings.redaction_file), self.settings.redaction_key())
 
     @cached_property
     def changes(self) -> tuple[ChangeSource, ...]:
@@ -117,6 +186,7 @@ class House:
             incidents=self.incidents,
             changes=self.changes,
             intake=self.intake,
+            tail=self.tail,
             look_back=self.settings.look_back,
         )
 
@@ -130,6 +200,8 @@ class House:
             catalog=self.catalog,
             policy=self.policy,
             connections=self.connections,
+            people=self.people.read,
+            approval_key=self.settings.approval_key,
             actions=self.actions,
             checks=self.checks,
             priors=self.priors,
@@ -137,16 +209,27 @@ class House:
             journal=SqlJournal(self.engine),
             approvals=self.approvals,
             audit=self.audit,
+            locks=self.locks,
+            kill_switch=self.kill_switch,
             notifiers=self.notifiers,
         )
 
     @cached_property
     def learning_agent(self) -> LearningAgent:
-        return LearningAgent(self.priors, self.catalog, self.incidents, self.audit)
+        return LearningAgent(self.priors, self.catalog, self.incidents, self.audit, self.policy, self.anchors)
+
+    def expected(self, alert: Alert) -> str | None:
+        """Why an alert is expected just now; the maintenance windows are read anew each time."""
+        file = self.settings.home / "maintenance.yaml"
+        return read_maintenance(_text(file), str(file)).expected(alert, time.time())
 
     def connections(self) -> Connections:
         """What may be touched of the watched systems; read anew each time, so that people can change it."""
         return read_connections(self.settings.connections_folder)
+
+    def sources(self) -> tuple[TelemetrySource, ...]:
+        """Where others keep telemetry of the watched systems; read anew each time."""
+        return read_sources(self.settings.sources_file)
 
     def policy(self) -> Policy:
         """The gate's policy; read anew each time. No file means the defaults."""

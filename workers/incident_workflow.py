@@ -11,10 +11,20 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from causal.evidence import Alert, Diagnosis
+    from playbooks.again import passed_over, why_not_again
     from playbooks.remedy import Attempt, AttemptStatus, Outcome, Proposal
     from playbooks.ticket import Happening, Ticket
     from workers.learning_agent import LearningAgent
-    from workers.messages import CheckOrder, Diagnosed, Ending, Incident, Note, Observation, Progress
+    from workers.messages import (
+        Arrivals,
+        CheckOrder,
+        Diagnosed,
+        Ending,
+        Incident,
+        Note,
+        Observation,
+        Progress,
+    )
     from workers.metric_agent import MetricAgent
     from workers.policies import READ, REMEDIATION, THINK, WRITE, step
     from workers.remediation_agent import RemediationAgent
@@ -22,7 +32,8 @@ with workflow.unsafe.imports_passed_through():
     from workers.root_cause_agent import RootCauseAgent
     from workers.story import diagnosed, ended, opened, planned, worth_more_than_showing
 
-ANOTHER_PLAN_MAY_HELP = {AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED}
+ANOTHER_PLAN_MAY_HELP = {AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED, AttemptStatus.LEFT}
+MOST_JOINED = 50
 QUIET_AGAIN_SECONDS = 30.0
 FIRST_LOOK, LONGEST_PAUSE, GIVE_UP = timedelta(seconds=15), timedelta(minutes=5), timedelta(days=7)
 
@@ -44,6 +55,7 @@ class IncidentWorkflow:
             alert=incident.alert,
             trace_id=incident.trace_id,
         )
+        self.heard = {incident.alert.fingerprint}
         self.resolved_outside = False
         self.publishing = asyncio.Lock()
 
@@ -60,25 +72,40 @@ class IncidentWorkflow:
 
         learned = await step(LearningAgent.learn, Ending(incident=incident, outcome=outcome), WRITE)
         await self.note("learned", "learning agent", learned.says, lesson=learned.model_dump())
-        await self.show(f"{outcome.says}; {learned.says}", status=outcome.status)
+        says = f"{outcome.says}; {learned.says}"
+        await self.show(says, status=outcome.status, cause=learned.cause)
 
         await self.until_quiet(seen, outcome)
         await self.note("incident.ended", "metric agent", f"{incident.id} is over", status=outcome.status)
-        await self.show("the incident is over", ended_at=workflow.now().timestamp())
+        over = "the incident is over" + (", and whoever alerted says so" if self.resolved_outside else "")
+        await self.show(over, ended_at=workflow.now().timestamp())
         await workflow.wait_condition(workflow.all_handlers_finished)
         return outcome
 
     @workflow.signal
     async def joined(self, alert: Alert) -> None:
         """A duplicate or a related alert belongs to this incident."""
-        known = {other.fingerprint for other in (self.incident.alert, *self.ticket.joined)}
-        if alert.fingerprint in known:
-            count = self.ticket.duplicates + 1
-            self.ticket = self.ticket.model_copy(update={"duplicates": count})
-            if count.bit_count() == 1:  # shown ever more rarely, for repeats may come by the thousand
-                await self.show("")
-            return
-        await self.show(f"joined: {opened(alert)}", joined=(*self.ticket.joined, alert))
+        await self.arrived(Arrivals(alerts=(alert,)))
+
+    @workflow.signal
+    async def arrived(self, arrivals: Arrivals) -> None:
+        """Alerts belong here; repeats, of which there may be thousands, are shown ever more rarely."""
+        told = {alert.fingerprint: alert for alert in arrivals.alerts}
+        new = {*told, *arrivals.others} - self.heard
+        repeats = len(arrivals.alerts) + len(arrivals.others) - len(new)
+        self.heard |= new
+        room = MOST_JOINED - len(self.ticket.joined)
+        joins = [alert for fingerprint, alert in told.items() if fingerprint in new][: max(room, 0)]
+        before, duplicates = self.ticket.duplicates, self.ticket.duplicates + repeats
+        self.ticket = self.ticket.model_copy(
+            update={
+                "duplicates": duplicates,
+                "joined": (*self.ticket.joined, *joins),
+                "more_joined": self.ticket.more_joined + len(new) - len(joins),
+            }
+        )
+        if new or before.bit_length() < duplicates.bit_length():
+            await self.show(_joined(joins, len(new)))
 
     @workflow.signal
     async def progressed(self, progress: Progress) -> None:
@@ -138,20 +165,23 @@ class IncidentWorkflow:
             return ()
 
     async def remedy(self, seen: Observation, proposals: tuple[Proposal, ...]) -> Outcome:
-        """Carry out one plan after the other until one brings recovery or a human says no."""
-        attempts: tuple[Attempt, ...] = ()
+        """Carry out one plan after the other until one brings recovery or a human says no; none twice."""
+        tried: tuple[Attempt, ...] = ()
         for proposal in proposals:
+            if why_not := why_not_again(proposal.plan, tried):
+                await self.show(why_not, attempts=(*self.ticket.attempts, passed_over(proposal, why_not)))
+                continue
             attempt = await workflow.execute_child_workflow(
                 RemediationWorkflow.run,
                 args=[proposal, seen],
                 id=f"{self.incident.id}-{proposal.plan.id}",
                 task_queue=REMEDIATION,
             )
-            attempts = (*attempts, attempt)
-            await self.show("", attempts=attempts)
+            tried = (*tried, attempt)
+            await self.show("", attempts=(*self.ticket.attempts, attempt))
             if attempt.status not in ANOTHER_PLAN_MAY_HELP:
                 break
-        return ended(self.incident.id, attempts, at=workflow.now().timestamp())
+        return ended(self.incident.id, tried, at=workflow.now().timestamp())
 
     async def until_quiet(self, seen: Observation, outcome: Outcome) -> None:
         """Keep the incident open until its symptom is gone, so that it is not opened again and again."""
@@ -199,6 +229,13 @@ class IncidentWorkflow:
             facts=facts,
         )
         await step(RemediationAgent.write_audit, row, WRITE)
+
+
+def _joined(joins: list[Alert], count: int) -> str:
+    """What is said of alerts that joined; nothing of repeats."""
+    if not joins:
+        return f"{count} more alerts joined" if count else ""
+    return f"joined: {opened(joins[0])}" + (f", and {count - 1} more alerts" if count > 1 else "")
 
 
 def _gist(proposals: tuple[Proposal, ...]) -> list[dict[str, object]]:

@@ -8,12 +8,14 @@ from causal.evidence import Alert, Diagnosis, Fact, Fault, Symptom, Window
 from playbooks.remedy import (
     ApprovalRequest,
     Attempt,
+    AttemptStatus,
+    Decision,
     Outcome,
     Plan,
     PlannedStep,
     StepResult,
 )
-from playbooks.ticket import TicketStatus
+from playbooks.ticket import KnownCause, TicketStatus
 
 
 class Incident(Fact):
@@ -61,7 +63,11 @@ class Diagnosed(Fact):
 
 
 class StepOrder(Fact):
-    """One step of one plan, to be done (or undone, given the result of doing it)."""
+    """One step of one plan, to be done (or undone, given the result of doing it).
+
+    ``part`` counts the calls of an undo that has several. ``targets`` are locked by ``owner`` with this
+    ``fence`` while the plan is at work.
+    """
 
     incident: str
     trace_id: str
@@ -69,19 +75,58 @@ class StepOrder(Fact):
     plan_digest: str
     step: PlannedStep
     done: StepResult | None = None
+    part: int = 0
+    targets: tuple[str, ...] = ()
+    owner: str = ""
+    fence: int = 0
 
     @property
     def key(self) -> str:
-        """The idempotency key: the same for every attempt, another one for the undo."""
-        return f"{self.incident}/{self.plan}/{self.step.id}" + ("/undo" if self.done else "")
+        """The idempotency key: the same for every attempt, another one for each call of the undo."""
+        undo = f"/undo/{self.part}" if self.part else "/undo"
+        return f"{self.incident}/{self.plan}/{self.step.id}" + (undo if self.done else "")
+
+    def of_part(self, part: int) -> StepOrder:
+        """The order for one call of an undo that has several, counted from 0."""
+        return self.model_copy(update={"part": part})
 
 
 class PlanOrder(Fact):
-    """One plan of one incident."""
+    """One plan of one incident, about to begin.
+
+    ``moment`` names this asking of the gate, ``approval`` is the question as it was answered, if there was
+    one.
+    """
 
     incident: str
     trace_id: str
     plan: Plan
+    moment: str = "admitted"
+    approval: ApprovalRequest | None = None
+
+
+class Admission(Fact):
+    """Whether a plan may begin now: not where it ``ends``, and not before somebody is asked if it must."""
+
+    decision: Decision
+    ends: AttemptStatus | None = None
+    because: str = ""
+    must_ask: bool = False
+
+
+class LockOrder(Fact):
+    """Hold what a plan acts on for ``lease`` seconds from now."""
+
+    owner: str
+    targets: tuple[str, ...]
+    lease: float
+
+
+class Held(Fact):
+    """The fence of what is held, or who holds it."""
+
+    fence: int = 0
+    because: str = ""
 
 
 class CheckOrder(Fact):
@@ -94,6 +139,16 @@ class CheckOrder(Fact):
     baseline: Window
     since: float
     quiet_for: float
+
+
+class Arrivals(Fact):
+    """Alerts that an open incident has got at one time, new to it or not.
+
+    Those that there is room for stand in ``alerts``; of ``others`` the fingerprints, for the count.
+    """
+
+    alerts: tuple[Alert, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class Progress(Fact):
@@ -125,9 +180,40 @@ class Ending(Fact):
 
 
 class Learned(Fact):
-    """What the priors say after a lesson."""
+    """What the priors say after a lesson; ``cause`` is what a person had said that it was."""
 
     says: str
     playbook: str | None = None
     fault: Fault | None = None
     confidence: float | None = None
+    cause: KnownCause | None = None
+
+
+class Relearned(Fact):
+    """The quiet profile before and after it was learned anew at a moment: digests, and minutes remembered."""
+
+    at: float
+    before: str
+    after: str
+    minutes_before: int
+    minutes_after: int
+
+
+class Retrained(Fact):
+    """What a retraining of the baselines changed: digests before and after, and what they rest on."""
+
+    profile: Relearned
+    calibration_before: str
+    calibration_after: str
+    labels: int = 0
+    deeds_forgotten: int = 0
+
+    @property
+    def says(self) -> str:
+        """All of it in one sentence."""
+        profile = self.profile
+        moved = "moved" if self.calibration_before != self.calibration_after else "unchanged"
+        return (
+            f"quiet profile of {profile.minutes_after} minutes (before {profile.minutes_before}), "
+            f"calibration {moved} on {self.labels} labels, {self.deeds_forgotten} deeds forgotten"
+        )

@@ -11,17 +11,22 @@ from functools import lru_cache
 from temporalio import activity
 
 from causal.correlate import correlate, neighbourhood
-from causal.detect import Detector, detect, verify
+from causal.detect import Detector, detect
 from causal.errors import AitiaError
 from causal.evidence import Alert, Anomaly, Change, Window
+from causal.quiet import minutes
 from causal.rollup import Rollup, roll_up
+from causal.saturation import Fullness, fullness
+from causal.verification import verify
 from integrations.ports import ChangeSource, Incidents
+from integrations.quiet_profile import digest
 from integrations.snapshots import FolderSnapshots
 from playbooks.remedy import Verification
 from workers.intake import Intake
-from workers.messages import CheckOrder, Incident, Observation
+from workers.messages import CheckOrder, Incident, Observation, Relearned
 from workers.quiet_memory import QuietMemory
 from workers.rolling import Rolling
+from workers.tail import Tail
 
 UNKNOWN_ONSET_SECONDS = 60.0
 CHANGES_BEFORE_SECONDS = 900.0
@@ -42,6 +47,7 @@ class MetricAgent:
     incidents: Incidents
     changes: tuple[ChangeSource, ...]
     intake: Intake
+    tail: Tail | None = None
     look_back: float = 900.0
     detector: Detector = field(default_factory=Detector)
     clock: Callable[[], float] = time.time
@@ -50,11 +56,13 @@ class MetricAgent:
     async def watch(self) -> tuple[str, ...]:
         """Look at the last seconds of all services; open an incident for what is new. Gives the incidents."""
         rollup, alerts = await asyncio.to_thread(self._look)
-        accepted = []
-        for alert in alerts:
-            related = neighbourhood(_services(alert), rollup.calls)
-            accepted.append((await self.intake.accept(alert, related)).incident)
-        return tuple(accepted)
+        sought = [(alert, neighbourhood(_services(alert), rollup.calls)) for alert in alerts]
+        return tuple(opened.incident for opened in await self.intake.accept_all(sought) if opened)
+
+    @activity.defn
+    def catch_up(self) -> int:
+        """Copy what has settled at the sources that others keep; gives the number of rows."""
+        return self.tail.catch_up(self.clock()) if self.tail else 0
 
     @activity.defn
     def observe(self, incident: Incident) -> Observation:
@@ -72,35 +80,65 @@ class MetricAgent:
             snapshot=reference,
             baseline=baseline,
             window=window,
-            missing=missing,
+            missing=(*missing, *self._gaps(baseline, window)),
         )
 
     @activity.defn
     def verify(self, order: CheckOrder) -> Verification:
-        """Whether the symptom has stayed away for as long as the order asks.
+        """Whether all is back to what it was, and has been for as long as the order asks.
 
-        Quiet time is read from the snapshot: by the time somebody approves, the telemetry store may have
-        forgotten it.
+        Quiet time and the incident itself are read from the snapshot: by the time somebody approves, the
+        telemetry store may have forgotten them.
         """
         now = self.clock()
-        quiet = _quiet_time(self.snapshots, order.snapshot, self.rolling.bucket_seconds)
+        kept, incident = _kept(self.snapshots, order.snapshot, self.rolling.bucket_seconds)
+        seen_until = incident.end // kept.seconds * kept.seconds
         found = verify(
-            quiet.between(order.baseline.start, order.baseline.end).join(
-                self.rolling.until(now).between(order.since, now)
+            kept.between(order.baseline.start, seen_until).join(
+                self.rolling.until(now).between(seen_until, now)
             ),
             order.symptom,
             frozenset(order.services),
             baseline=order.baseline,
             since=order.since,
             now=now,
+            incident=incident,
             tainted=self._tainted(now),
         )
+        full = self._fullness(order, now) if order.symptom.signal == "saturation" else None
+        well = found.enough and found.healthy_for >= order.quiet_for
         return Verification(
-            recovered=found.enough and found.healthy_for >= order.quiet_for,
-            says=found.says,
+            recovered=well and (full is None or full.usual),
+            says="; ".join(part for part in (found.says, full.says if full else "") if part),
             since=order.since,
             checked_at=now,
             healthy_for=found.healthy_for,
+            well_since=found.well_since,
+        )
+
+    def _fullness(self, order: CheckOrder, now: float) -> Fullness:
+        """How full the resources of the services are that an alert about saturation is about."""
+        alert, telemetry = self.snapshots.load(order.snapshot)
+        recent = Window(start=now - order.quiet_for, end=now)
+        return fullness(
+            alert,
+            telemetry.quiet,
+            self.rolling.store.read(recent),
+            baseline=order.baseline,
+            recent=recent,
+            services=frozenset({*order.services, order.symptom.service or ""}),
+        )
+
+    @activity.defn
+    def relearn(self, at: float) -> Relearned:
+        """Learn the quiet profile anew from what the store and the profile hold at a moment."""
+        before, after = self.memory.relearn(at, self._tainted(at))
+        return Relearned(
+            at=at,
+            before=digest(before),
+            after=digest(after),
+            minutes_before=minutes(before),
+            minutes_after=minutes(after),
         )
 
     def _look(self) -> tuple[Rollup, tuple[Alert, ...]]:
@@ -143,6 +181,11 @@ class MetricAgent:
                 missing.append(f"changes could not be read: {error}")
         return tuple(sorted(found, key=lambda change: (change.at, change.id))), tuple(missing)
 
+    def _gaps(self, baseline: Window, window: Window) -> tuple[str, ...]:
+        """What the sources that others keep could not give of an incident and of the quiet time before it."""
+        whole = Window(start=baseline.start, end=window.end)
+        return self.tail.gaps(whole) if self.tail else ()
+
     def _tainted(self, now: float, *, running: bool = True) -> tuple[Window, ...]:
         """Times that are known not to be quiet: the incidents so far, with or without those still running."""
         spans = []
@@ -168,10 +211,11 @@ def quiet_stretches(whole: Window, tainted: tuple[Window, ...]) -> tuple[Window,
 
 
 @lru_cache(maxsize=8)
-def _quiet_time(snapshots: FolderSnapshots, reference: str, bucket_seconds: float) -> Rollup:
-    """The quiet rows of a snapshot, rolled up; remembered, for a verification looks every few seconds."""
+def _kept(snapshots: FolderSnapshots, reference: str, bucket_seconds: float) -> tuple[Rollup, Window]:
+    """A snapshot rolled up, and its incident's window; remembered, for who verifies looks often."""
     _, telemetry = snapshots.load(reference)
-    return roll_up(telemetry.quiet.spans, bucket_seconds)
+    quiet, incident = (roll_up(rows.spans, bucket_seconds) for rows in (telemetry.quiet, telemetry.incident))
+    return quiet.join(incident), telemetry.window
 
 
 def _services(alert: Alert) -> frozenset[str]:

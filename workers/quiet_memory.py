@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from causal import quiet
 from causal.errors import AitiaError
 from causal.evidence import Window
@@ -57,6 +59,37 @@ class QuietMemory:
         """What is remembered of the quiet time before a moment."""
         with self._lock:
             return quiet.without(quiet.between(self._remembered(), moment - self.span, moment), tainted)
+
+    def relearn(self, now: float, tainted: Sequence[Window]) -> tuple[Past, Past]:
+        """Learn anew every minute that the store still holds; gives what was remembered before and after.
+
+        Minutes that are older than the span, or that an incident touched, are forgotten; those that only the
+        profile still knows are kept.
+        """
+        with self._lock:
+            before = self._remembered()
+        kept = quiet.between(quiet.without(before, tainted), now - self.span, now)
+        starts, end = self._minutes(now)
+        if starts and np.isin(starts[0], kept.start):
+            starts = starts[1:]  # half of it may be gone
+        anew = kept.take(~np.isin(kept.start, starts))
+        for start in starts:
+            anew = self._learn(anew, start, tainted)
+        with self._lock:  # what was learned meanwhile is learned again
+            self._past, self._until = anew, end
+            write_profile(self.folder, anew)
+        return before, anew
+
+    def _minutes(self, now: float) -> tuple[list[float], float]:
+        """The settled minutes of the span that the store has requests of, and the end of the last settled."""
+        start = ((now - self.span) // quiet.MINUTE + 1.0) * quiet.MINUTE
+        latest, held = now - LONGEST_REQUEST_SECONDS - SETTLED_AFTER_SECONDS, []
+        while start + quiet.MINUTE <= latest:
+            rows = self.store.read(Window(start=start, end=start + quiet.MINUTE))
+            if len(quiet.minute_of(rows, start).spans):
+                held.append(start)
+            start += quiet.MINUTE
+        return held, start
 
     def _learn(self, past: Past, start: float, tainted: Sequence[Window]) -> Past:
         minute = Window(start=start, end=start + quiet.MINUTE)

@@ -1,36 +1,36 @@
-"""One plan: ask, execute, undo on failure, verify. Human silence means no."""
+"""One plan: gate, ask, lock, admit, execute, verify; undo on failure. Human silence means no."""
 
 from __future__ import annotations
 
-import contextlib
-from typing import Literal
+import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from playbooks.gate import targets
     from playbooks.remedy import (
         ApprovalAnswer,
         ApprovalRequest,
         Attempt,
         AttemptStatus,
-        PlannedStep,
+        Handover,
         Proposal,
-        StepResult,
-        StepStatus,
         Verdict,
         Verification,
     )
-    from playbooks.ticket import TicketStatus
-    from workers.messages import CheckOrder, Note, Observation, PlanOrder, Progress, StepOrder
+    from workers.asking import Conversation
+    from workers.carrying_out import Execution
+    from workers.messages import CheckOrder, LockOrder, Observation, PlanOrder
     from workers.metric_agent import MetricAgent
     from workers.policies import READ, WRITE, step
-    from workers.protocol import refusal
     from workers.remediation_agent import RemediationAgent
-    from workers.story import asking, step_done, step_undone
+    from workers.story import what_stands
+    from workers.telling import Teller
 
 LOOK_EVERY_SECONDS = 5.0
-FIRST_PAUSE, LONGEST_PAUSE, GONE_FOR = 15.0, 120.0, 30.0
+GONE_FOR = 30.0
+LOCK_PATIENCE, LOCK_PAUSE, LEASE_BEYOND_WORK = 300.0, 5.0, 600.0
 NO = {
     "declined": AttemptStatus.DECLINED,
     "expired": AttemptStatus.EXPIRED,
@@ -44,159 +44,165 @@ class RemediationWorkflow:
 
     @workflow.init
     def __init__(self, proposal: Proposal, seen: Observation) -> None:
-        self.plan = proposal.plan
-        self.decision = proposal.decision
-        self.seen = seen
-        self.request: ApprovalRequest | None = None
-        self.results: tuple[StepResult, ...] = ()
-        self.undone: tuple[StepResult, ...] = ()
+        self.plan, self.decision, self.seen = proposal.plan, proposal.decision, seen
+        self.teller = Teller(self.plan, seen.incident.trace_id)
+        self.conversation = Conversation(self.plan, proposal.asked_by, self.teller, self.gone)
+        self.execution = Execution(self.plan, seen.incident.trace_id, self.teller)
         self.verification: Verification | None = None
+        self.because = ""
 
     @workflow.run
     async def run(self, proposal: Proposal, seen: Observation) -> Attempt:
         del proposal, seen
-        match self.decision.verdict:
-            case Verdict.LEAVE:
-                return self.ended(AttemptStatus.LEFT, "; ".join(self.decision.reasons))
-            case Verdict.SUGGEST:
-                return self.ended(AttemptStatus.SUGGESTED, "; ".join(self.decision.reasons))
-            case Verdict.ASK if no := await self.ask():
-                return self.ended(no, self.request.because if self.request else "")
+        try:
+            status = await self.story()
+        except (asyncio.CancelledError, FailureError):
+            await self.unlock()
+            raise
+        await self.unlock()
+        return self.ended(status)
 
-        if broken := await step(RemediationAgent.check_preconditions, self.order(), READ):
-            return self.ended(AttemptStatus.FAILED, broken)
+    async def story(self) -> AttemptStatus:
+        """What happens to a plan, in this order; how it ended."""
+        if no := await self.gate():
+            return no
+        if no := await self.lock():
+            return no
+        if no := await self.admit():
+            return no
 
-        for planned in self.plan.steps:
-            result = await self.carry_out(planned)
-            if not result.stands:
-                await self.undo()
-                return self.ended(AttemptStatus.FAILED, f"step {planned.id}: {result.detail}")
+        if early := await self.execution.carry_out_all():
+            return self.broken(*early)
 
         if not await self.recovered():
-            await self.undo()
-            return self.ended(
+            await self.execution.undo()
+            return self.broken(
                 AttemptStatus.NOT_RECOVERED, self.verification.says if self.verification else ""
             )
-        return self.ended(AttemptStatus.RECOVERED)
+        return AttemptStatus.RECOVERED
 
     @workflow.update
     async def answer(self, answer: ApprovalAnswer) -> ApprovalRequest:
-        """A human's answer. Refused at once if it is late, replayed, or for another plan."""
-        request = self.request
-        assert request is not None  # noqa: S101  the validator saw to it
-        status = "approved" if answer.approve else "declined"
-        changes = {
-            "status": status,
-            "answered_by": (*request.answered_by, answer.by),
-            "because": answer.because,
-        }
-        self.request = request.model_copy(update=changes)
-        return self.request
+        """A human's answer; what does not count is refused at once."""
+        return self.conversation.take(answer)
 
     @answer.validator
     def _answer_is_valid(self, answer: ApprovalAnswer) -> None:
-        reason = refusal(self.request, answer, now=workflow.now().timestamp())
-        if reason:
-            raise ApplicationError(reason, type="Refused", non_retryable=True)
+        self.conversation.refuse_answer(answer)
+
+    @workflow.update
+    async def delegate(self, wish: Handover) -> ApprovalRequest:
+        """An approver hands their vote to another person."""
+        return self.conversation.hand_over(wish)
+
+    @delegate.validator
+    def _delegation_is_valid(self, wish: Handover) -> None:
+        self.conversation.refuse_handover(wish)
 
     @workflow.query
     def waiting_for(self) -> ApprovalRequest | None:
         """The question that is open, or was last asked."""
-        return self.request
+        return self.conversation.request
+
+    async def gate(self) -> AttemptStatus | None:
+        """What was decided when the plan was made; None lets it go on."""
+        match self.decision.verdict:
+            case Verdict.LEAVE:
+                return self.left(AttemptStatus.LEFT, " ".join(self.decision.reasons))
+            case Verdict.SUGGEST:
+                return self.left(AttemptStatus.SUGGESTED, " ".join(self.decision.reasons))
+            case Verdict.ASK:
+                return await self.ask()
+        return None
 
     async def ask(self) -> AttemptStatus | None:
         """Ask for approval and wait for the answer; None means yes."""
-        self.request = asked = asking(self.plan, now=workflow.now().timestamp())
-        await step(RemediationAgent.keep_approval, asked, WRITE)
-        await self.note("approval.asked", f"{asked.title}; open until {int(asked.expires_at)}")
-        await self.tell("waiting_for_approval", f"approval asked: {asked.title}", asked)
-        self.request = request = await self.answered(asked)
-        await step(RemediationAgent.keep_approval, request, WRITE)
-        by = ", ".join(request.answered_by) or "nobody"
-        ended = f"approval {request.status} by {by} {request.because}".strip()
-        await self.note(f"approval.{request.status}", ended)
-        await self.tell("executing" if request.status == "approved" else "waiting_for_approval", ended)
-        return NO.get(request.status)
+        request = await self.conversation.ask()
+        no = NO.get(request.status)
+        return self.left(no, request.because) if no else None
 
-    async def answered(self, asked: ApprovalRequest) -> ApprovalRequest:
-        """The question as it ended: answered, expired, or withdrawn because the trouble went away."""
-        pause = FIRST_PAUSE
-        while (left := asked.expires_at - workflow.now().timestamp()) > 0:
-            if await self.answered_within(min(pause, left)):
-                return self.request or asked
-            if (await step(MetricAgent.verify, self.check_order(asked.asked_at, GONE_FOR), READ)).recovered:
-                return self.closed(asked, "withdrawn", "the trouble went away by itself")
-            pause = min(pause * 1.1, LONGEST_PAUSE)
-        return self.closed(asked, "expired", "nobody answered in time")
+    async def lock(self) -> AttemptStatus | None:
+        """Wait until nobody else acts on the targets, for a while; None means that they are ours."""
+        give_up = workflow.now().timestamp() + LOCK_PATIENCE
+        if self.conversation.request:
+            give_up = min(give_up, self.conversation.request.expires_at)
+        told = ""
+        while held := await self.hold(LEASE_BEYOND_WORK):
+            if workflow.now().timestamp() > give_up:
+                return self.left(AttemptStatus.LEFT, held)
+            if not told:
+                await self.teller.ticket("executing", told := f"waiting: {held}")
+            await workflow.sleep(LOCK_PAUSE)
+        return None
 
-    async def answered_within(self, seconds: float) -> bool:
-        """Wait for an answer, for so long at most."""
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self.has_answer, timeout=seconds)
-        return self.has_answer
+    async def hold(self, lease: float) -> str:
+        """Hold the targets for so long from now; who holds them, where they cannot be had."""
+        order = LockOrder(owner=self.execution.owner, targets=tuple(sorted(targets(self.plan))), lease=lease)
+        held = await step(RemediationAgent.lock, order, WRITE)
+        self.execution.fence = self.execution.fence or held.fence  # a later one would hide who was there
+        return held.because
 
-    def closed(
-        self, asked: ApprovalRequest, status: Literal["withdrawn", "expired"], because: str
-    ) -> ApprovalRequest:
-        """Close the question, unless an answer came in the very last moment."""
-        if self.has_answer and self.request:
-            return self.request
-        return asked.model_copy(update={"status": status, "because": because})
+    async def unlock(self) -> None:
+        """Let go of the targets, if they are ours."""
+        await step(RemediationAgent.unlock, self.execution.owner, WRITE)
+        self.execution.fence = 0
 
-    @property
-    def has_answer(self) -> bool:
-        return self.request is not None and self.request.status in {"approved", "declined"}
+    async def admit(self) -> AttemptStatus | None:
+        """Everything once more, with the facts of now; None lets the first step begin."""
+        admission = await step(RemediationAgent.admit, self.order("admitted"), READ)
+        if admission.must_ask:  # it might have acted alone when it was planned
+            self.decision = admission.decision
+            await self.unlock()
+            if no := await self.ask() or await self.lock():
+                return no
+            admission = await step(RemediationAgent.admit, self.order("admitted again"), READ)
+        self.decision = admission.decision
+        return self.left(admission.ends, admission.because) if admission.ends else None
 
-    async def carry_out(self, planned: PlannedStep) -> StepResult:
-        """Do one step, trying again where that may help; its audit rows are written by the agent."""
-        await self.tell("executing", f"step {planned.id}: {planned.action} on {planned.target}")
-        order = self.step_order(planned)
-        for tried in range(planned.attempts):
-            if tried:
-                await workflow.sleep(planned.backoff * 2 ** (tried - 1))
-            result = await step(RemediationAgent.run_step, order, WRITE, seconds=planned.timeout)
-            if not result.again:
-                break
-        self.results = (*self.results, result)
-        await self.tell("executing", step_done(result))
-        return result
-
-    async def undo(self) -> None:
-        """Take back what was done, last step first, where the playbook says how."""
-        planned = {step.id: step for step in self.plan.steps}
-        for result in reversed(self.results):
-            if planned[result.step].undo is None or result.status is StepStatus.FAILED:
-                continue
-            order = self.step_order(planned[result.step], done=result)
-            undone = await step(
-                RemediationAgent.undo_step, order, WRITE, seconds=planned[result.step].timeout
-            )
-            self.undone = (*self.undone, undone)
-            await self.tell("executing", step_undone(undone))
+    async def gone(self, since: float) -> bool:
+        """Whether the trouble has been gone for a while."""
+        return (await step(MetricAgent.verify, self.check_order(since, GONE_FOR), READ)).recovered
 
     async def recovered(self) -> bool:
         """Look with the detectors that found the symptom until it stays away, or time is up."""
         since = workflow.now().timestamp()
-        await self.tell("verifying", f"watching for recovery, at most {self.plan.within:.0f} s")
+        await self.hold(self.plan.within + LEASE_BEYOND_WORK)
+        await self.teller.ticket("verifying", f"watching for recovery, at most {self.plan.within:.0f} s")
         order = self.check_order(since, self.plan.quiet_for)
         while True:
             await workflow.sleep(min(LOOK_EVERY_SECONDS, self.plan.quiet_for / 2))
             self.verification = found = await step(MetricAgent.verify, order, READ)
             if found.recovered or workflow.now().timestamp() > since + self.plan.within:
                 break
-        await self.note("verified", found.says, recovered=found.recovered, healthy_for=found.healthy_for)
-        await self.tell("verifying", found.says)
+        await self.teller.audit(
+            "verified", found.says, recovered=found.recovered, healthy_for=found.healthy_for
+        )
+        await self.teller.ticket("verifying", found.says)
         return found.recovered
 
-    def ended(self, status: AttemptStatus, because: str = "") -> Attempt:
+    def left(self, status: AttemptStatus, because: str) -> AttemptStatus:
+        """Nothing was done, and this is why."""
+        self.because = because
+        return status
+
+    def broken(self, status: AttemptStatus, because: str) -> AttemptStatus:
+        """Something was done, and this is why it ended and what is known of it."""
+        stands = what_stands(self.plan, self.execution.results, self.execution.undone)
+        self.because = f"{because}; {stands}" if because else stands
+        return status
+
+    def ended(self, status: AttemptStatus) -> Attempt:
+        request = self.conversation.request
         return Attempt(
             plan=self.plan,
             decision=self.decision,
             status=status,
-            approved_by=self.request.answered_by if self.request else (),
-            because=because,
-            results=self.results,
-            undone=self.undone,
+            approved_by=tuple(vote.by for vote in request.votes) if request else (),
+            approval=request,
+            corrected=request.corrected if request else None,
+            because=self.because,
+            results=self.execution.results,
+            undone=self.execution.undone,
             verification=self.verification,
         )
 
@@ -211,34 +217,11 @@ class RemediationWorkflow:
             quiet_for=quiet_for,
         )
 
-    def order(self) -> PlanOrder:
-        return PlanOrder(incident=self.plan.incident, trace_id=self.seen.incident.trace_id, plan=self.plan)
-
-    def step_order(self, planned: PlannedStep, done: StepResult | None = None) -> StepOrder:
-        return StepOrder(
+    def order(self, moment: str) -> PlanOrder:
+        return PlanOrder(
             incident=self.plan.incident,
             trace_id=self.seen.incident.trace_id,
-            plan=self.plan.id,
-            plan_digest=self.plan.digest(),
-            step=planned,
-            done=done,
+            plan=self.plan,
+            moment=moment,
+            approval=self.conversation.request,
         )
-
-    async def tell(self, status: TicketStatus, says: str, approval: ApprovalRequest | None = None) -> None:
-        """Let the incident's ticket know."""
-        parent = workflow.get_external_workflow_handle(self.plan.incident)
-        progress = Progress(status=status, says=says, approval=approval or self.request)
-        await parent.signal("progressed", progress)
-
-    async def note(self, event: str, summary: str, **facts: object) -> None:
-        """Write an audit row about this plan."""
-        row = Note(
-            incident=self.plan.incident,
-            trace_id=self.seen.incident.trace_id,
-            key=f"{self.plan.incident}/{self.plan.id}/{event}",
-            actor="remediation agent",
-            event=event,
-            summary=summary,
-            facts={"plan": self.plan.digest(), **facts},
-        )
-        await step(RemediationAgent.write_audit, row, WRITE)

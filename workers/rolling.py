@@ -35,8 +35,10 @@ class Rolling:
         self._settled = Rollup.none(self.bucket_seconds)
 
     def until(self, now: float) -> Rollup:
-        """Everything remembered up to ``now``."""
+        """Everything remembered up to ``now``; of a moment before the last one, what is still remembered."""
         with self._lock:
+            if now <= self._settled_until:
+                return self._settled.between(now - self.memory, now)
             start = max(self._settled_until, self._edge(now - self.memory))
             recent = self._read(start, now)
             whole = self._settled.join(recent).between(now - self.memory, now)

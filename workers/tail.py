@@ -55,7 +55,7 @@ class Tail:
         if not self._busy.acquire(blocking=False):
             return 0
         try:
-            return sum(self._copy(source, now) for source in self.sources())
+            return sum(self._copy(source, now) for source in self._sources(now))
         finally:
             self._busy.release()
 
@@ -65,6 +65,13 @@ class Tail:
             gap.says for gap in self._gaps if gap.window.start < window.end and window.start < gap.window.end
         ]
         return tuple(dict.fromkeys(told))
+
+    def _sources(self, now: float) -> tuple[TelemetrySource, ...]:
+        try:
+            return self.sources()
+        except AitiaError as error:
+            self._note(Window(start=now - self.look_back, end=now), f"the sources can not be read: {error}")
+            return ()
 
     def _copy(self, source: TelemetrySource, now: float) -> int:
         rows, until = 0, now - source.settles

@@ -17,12 +17,18 @@ CONNECT_WITHIN_SECONDS = 60.0
 RETRIES = RetryConfig(max_elapsed_time_millis=3000)
 
 
-async def connect(settings: Settings, *, within: float = CONNECT_WITHIN_SECONDS) -> Client:
-    """A client; waits up to ``within`` seconds for the server to answer, then raises Unavailable."""
+def how_to_connect(settings: Settings) -> ClientConnectConfig:
+    """The SDK's own configuration, with our address and namespace; no ``target_host`` where none is set."""
     config = ClientConfig.load_client_connect_config()
     if settings.temporal_address:
         config["target_host"] = settings.temporal_address
     config.setdefault("namespace", settings.temporal_namespace)
+    return config
+
+
+async def connect(settings: Settings, *, within: float = CONNECT_WITHIN_SECONDS) -> Client:
+    """A client; waits up to ``within`` seconds for the server to answer, then raises Unavailable."""
+    config = how_to_connect(settings)
     if "target_host" not in config:
         raise Unavailable("no Temporal server: set TEMPORAL_ADDRESS, or run `aitia up`, which starts one")
     try:

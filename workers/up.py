@@ -28,14 +28,13 @@ import httpx
 
 from causal.errors import Conflict, Unavailable
 from integrations.leash import leashed
-from integrations.temporal_server import DevServer, DevServerSettings, find_binary, start_dev_server
+from integrations.temporal_server import DevServerSettings, find_binary, start_dev_server
+from workers.embedded import PAUSES_SECONDS, Tell, Temporal
+from workers.environment import misspelt
 from workers.settings import Settings
-
-Tell = Callable[[str], None]
 
 READY_WITHIN_SECONDS = 90.0
 GRACE_SECONDS = 15.0
-PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_AFTER_SECONDS = 60.0
 
 
@@ -92,11 +91,13 @@ class Part:
 
 async def run(settings: Settings, tell: Tell) -> None:
     """Start everything, say where it is, and keep it running until SIGINT or SIGTERM."""
+    for slip in misspelt(os.environ):
+        tell(slip)
     async with AsyncExitStack() as stack:
         stack.enter_context(_only_one(settings.home))
         stop = _on_signals()
-        server = await stack.enter_async_context(_temporal(settings, tell))
-        parts = _parts(settings, server)
+        temporal = await stack.enter_async_context(_temporal(settings, tell))
+        parts = _parts(settings, temporal)
         for part in parts.values():
             await part.start()
             stack.push_async_callback(part.stop)
@@ -105,26 +106,23 @@ async def run(settings: Settings, tell: Tell) -> None:
         if stop.is_set():
             return
         run_file = settings.home / "run.json"
-        write = partial(_write_run_file, run_file, door_url(settings, parts), parts, server)
+        where = {"url": door_url(settings, parts), "otlp_grpc": otlp_grpc_address(settings, parts)}
+        write = partial(_write_run_file, run_file, where, parts, temporal)
         write()
         stack.callback(run_file.unlink, missing_ok=True)
-        _say_where(settings, parts, server, tell)
-        await _keep_running([part.keep(tell, write) for part in parts.values()], server, stop)
+        _say_where(settings, parts, temporal, tell)
+        kept: list[Part | Temporal] = [*parts.values(), *([temporal] if temporal else [])]
+        await _keep_running([each.keep(tell, write) for each in kept], stop)
         tell("stopping")
-        if not stop.is_set():
-            raise Unavailable(f"the Temporal server ended; see {settings.log_folder / 'temporal.log'}")
 
 
-async def _keep_running(
-    keepers: list[Coroutine[Any, Any, None]], server: DevServer | None, stop: asyncio.Event
-) -> None:
-    """Keep the parts running until somebody says stop or the Temporal server is gone."""
-    enough = [asyncio.create_task(stop.wait()), asyncio.create_task(_server_gone(server))]
+async def _keep_running(keepers: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """Keep all parts running until somebody says stop."""
     kept = [asyncio.create_task(keeper) for keeper in keepers]
-    await asyncio.wait(enough, return_when=asyncio.FIRST_COMPLETED)
-    for task in (*enough, *kept):
+    await stop.wait()
+    for task in kept:
         task.cancel()
-    await asyncio.gather(*enough, *kept, return_exceptions=True)
+    await asyncio.gather(*kept, return_exceptions=True)
 
 
 @contextlib.contextmanager
@@ -149,7 +147,7 @@ def _on_signals() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def _temporal(settings: Settings, tell: Tell) -> AsyncIterator[DevServer | None]:
+async def _temporal(settings: Settings, tell: Tell) -> AsyncIterator[Temporal | None]:
     """The embedded server, or None where the settings name another one."""
     if settings.temporal_address:
         tell(f"using the Temporal server at {settings.temporal_address}")
@@ -164,27 +162,28 @@ async def _temporal(settings: Settings, tell: Tell) -> AsyncIterator[DevServer |
         ui_port=settings.temporal_ui_port,
         namespaces=() if settings.temporal_namespace == "default" else (settings.temporal_namespace,),
     )
-    async with start_dev_server(binary, wanted) as server:
-        yield server
+    async with AsyncExitStack() as running:
+        server = await running.enter_async_context(start_dev_server(binary, wanted))
+        yield Temporal(binary, wanted, server, running)
 
 
-async def _server_gone(server: DevServer | None) -> Any:
-    if server is None:
-        await asyncio.Event().wait()
-    else:
-        await server.ended()
-
-
-def _parts(settings: Settings, server: DevServer | None) -> dict[str, Part]:
+def _parts(settings: Settings, temporal: Temporal | None) -> dict[str, Part]:
     port = settings.door_port or _free_port(settings.door_host)
     environment = {
         "AITIA_HOME": str(settings.home),
         "AITIA_DOOR_PORT": str(port),
-        "TEMPORAL_ADDRESS": server.address if server else str(settings.temporal_address),
+        **_grpc_port(settings),
+        "TEMPORAL_ADDRESS": temporal.server.address if temporal else str(settings.temporal_address),
         "TEMPORAL_NAMESPACE": settings.temporal_namespace,
     }
     settings.log_folder.mkdir(parents=True, exist_ok=True)
     return {word: Part(word, environment, settings.log_folder / f"{word}.log") for word in ("door", "work")}
+
+
+def _grpc_port(settings: Settings) -> dict[str, str]:
+    """The port for OTLP over gRPC, if there is to be one; a free one is found here, to be told of."""
+    port = settings.otlp_grpc_port
+    return {} if port is None else {"AITIA_OTLP_GRPC_PORT": str(port or _free_port(settings.door_host))}
 
 
 def _free_port(host: str) -> int:
@@ -195,9 +194,19 @@ def _free_port(host: str) -> int:
 
 def door_url(settings: Settings, parts: dict[str, Part]) -> str:
     """Where the door listens, as this machine reaches it."""
+    return f"http://{_host(settings)}:{parts['door'].environment['AITIA_DOOR_PORT']}"
+
+
+def otlp_grpc_address(settings: Settings, parts: dict[str, Part]) -> str | None:
+    """Where OTLP over gRPC is taken, as this machine reaches it; None where it is not."""
+    port = parts["door"].environment.get("AITIA_OTLP_GRPC_PORT")
+    return f"{_host(settings)}:{port}" if port else None
+
+
+def _host(settings: Settings) -> str:
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  only compared
     host = everywhere.get(settings.door_host, settings.door_host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{parts['door'].environment['AITIA_DOOR_PORT']}"
+    return f"[{host}]" if ":" in host else host
 
 
 async def _until_ready(settings: Settings, parts: dict[str, Part], stop: asyncio.Event) -> None:
@@ -227,16 +236,18 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:].strip() or "(its log is empty)"
 
 
-def _write_run_file(path: Path, url: str, parts: dict[str, Part], server: DevServer | None) -> None:
+def _write_run_file(
+    path: Path, where: dict[str, str | None], parts: dict[str, Part], temporal: Temporal | None
+) -> None:
     pids = {word: part.process.pid for word, part in parts.items() if part.process}
     environment = parts["door"].environment
     content = {
         "pid": os.getpid(),
-        "door": {"url": url, "pid": pids.get("door")},
+        "door": {**where, "pid": pids.get("door")},
         "temporal": {
             "address": environment["TEMPORAL_ADDRESS"],
-            "ui": server.ui if server else None,
-            "pid": server.pid if server else None,
+            "ui": temporal.server.ui if temporal else None,
+            "pid": temporal.server.pid if temporal else None,
         },
         "worker": {"pid": pids.get("work")},
     }
@@ -245,10 +256,12 @@ def _write_run_file(path: Path, url: str, parts: dict[str, Part], server: DevSer
     beside.replace(path)
 
 
-def _say_where(settings: Settings, parts: dict[str, Part], server: DevServer | None, tell: Tell) -> None:
+def _say_where(settings: Settings, parts: dict[str, Part], temporal: Temporal | None, tell: Tell) -> None:
     url = door_url(settings, parts)
     tell(f"door         {url}  (OTLP at /v1/…, API at /api/…, its description at /docs)")
-    tell(f"Temporal UI  {server.ui if server else 'that of your own server'}")
+    if grpc := otlp_grpc_address(settings, parts):
+        tell(f"OTLP/gRPC    {grpc}")
+    tell(f"Temporal UI  {temporal.server.ui if temporal else 'that of your own server'}")
     tell(f"data         {settings.home}")
     tell(f"telemetry    OTEL_EXPORTER_OTLP_ENDPOINT={url}")
     tell('             OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer $(aitia token)"')

@@ -11,18 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from temporalio.client import (
-    Client,
-    Schedule,
-    ScheduleActionStartWorkflow,
-    ScheduleAlreadyRunningError,
-    ScheduleIntervalSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleSpec,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
-)
+from temporalio.client import Client
 from temporalio.worker import Worker
 
 from causal.network import load
@@ -31,13 +20,14 @@ from workers.house import House
 from workers.incident_workflow import IncidentWorkflow
 from workers.policies import LEARNING, METRIC, REMEDIATION, ROOT_CAUSE
 from workers.remediation_workflow import RemediationWorkflow
+from workers.schedules import keep_anchors, keep_tail, keep_upkeep, keep_watch
 from workers.temporal import connect
-from workers.watch_workflow import WatchWorkflow
+from workers.upkeep_workflow import AnchorWorkflow, DriftWorkflow, RetrainWorkflow
+from workers.watch_workflow import TailWorkflow, WatchWorkflow
 
 log = structlog.get_logger()
 
 ALL_QUEUES = (METRIC, ROOT_CAUSE, REMEDIATION, LEARNING)
-WATCH = "aitia-watch"
 THREADS = 8
 GRACE = timedelta(seconds=5)
 
@@ -56,7 +46,12 @@ async def work(house: House, queues: Sequence[str] = ALL_QUEUES) -> None:
             await stack.enter_async_context(worker)
         if METRIC in queues:
             await keep_watch(client, house.settings.watch_every)
+            await keep_tail(client, house.settings.watch_every)
             await house.intake.resume()
+        if LEARNING in queues:
+            await keep_upkeep(client)
+            if house.anchors:
+                await keep_anchors(client, house.settings.audit_anchor_every)
         log.info("at work", queues=list(queues))
         if ROOT_CAUSE in queues:
             await asyncio.to_thread(load)  # else the first incident would wait for the imports
@@ -68,7 +63,10 @@ def workers(client: Client, house: House, queues: Sequence[str], threads: Thread
     metric, root_cause = house.metric_agent, house.root_cause_agent
     remediation, learning = house.remediation_agent, house.learning_agent
     duties: dict[str, tuple[list[type], list[Callable[..., Any]]]] = {
-        METRIC: ([IncidentWorkflow, WatchWorkflow], [metric.watch, metric.observe, metric.verify]),
+        METRIC: (
+            [IncidentWorkflow, WatchWorkflow, TailWorkflow],
+            [metric.watch, metric.catch_up, metric.observe, metric.verify, metric.relearn],
+        ),
         ROOT_CAUSE: ([], [root_cause.diagnose]),
         REMEDIATION: (
             [RemediationWorkflow],
@@ -76,13 +74,20 @@ def workers(client: Client, house: House, queues: Sequence[str], threads: Thread
                 remediation.propose,
                 remediation.write_audit,
                 remediation.publish,
+                remediation.seal_approval,
                 remediation.keep_approval,
-                remediation.check_preconditions,
+                remediation.lock,
+                remediation.unlock,
+                remediation.admit,
                 remediation.run_step,
+                remediation.look_at_step,
                 remediation.undo_step,
             ],
         ),
-        LEARNING: ([], [learning.learn]),
+        LEARNING: (
+            [RetrainWorkflow, DriftWorkflow, AnchorWorkflow],
+            [learning.learn, learning.retrain, learning.check_drift, learning.anchor_head],
+        ),
     }
     return [
         Worker(
@@ -97,25 +102,3 @@ def workers(client: Client, house: House, queues: Sequence[str], threads: Thread
         )
         for queue in queues
     ]
-
-
-async def keep_watch(client: Client, every: float) -> None:
-    """The schedule of the metric agent's own watch: made once, brought up to date at each start."""
-    schedule = Schedule(
-        action=ScheduleActionStartWorkflow(
-            WatchWorkflow.run,
-            id=WATCH,
-            task_queue=METRIC,
-            execution_timeout=timedelta(seconds=90),
-        ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=every))]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
-    )
-
-    def renewed(_: ScheduleUpdateInput) -> ScheduleUpdate:
-        return ScheduleUpdate(schedule)
-
-    try:
-        await client.create_schedule(WATCH, schedule)
-    except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(WATCH).update(renewed)

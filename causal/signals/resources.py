@@ -90,7 +90,7 @@ def _context(view: View, one: _Series) -> str:
 def _series(view: View) -> list[_Series]:
     """What tells of a resource that is the service's own, and not its host's."""
     metrics = view.metrics
-    kinds = [_kind(name) for name in metrics.metric.names]
+    kinds = [kind_of(name) for name in metrics.metric.names]
     telling = np.array([*(kind is not None for kind in kinds), False])
     rows = np.flatnonzero(telling[metrics.metric.codes] & np.isfinite(metrics.value))
     if not len(rows):
@@ -124,7 +124,8 @@ def _told(judged: list[tuple[bool, Anomaly | None]]) -> list[Anomaly]:
     return [anomaly for says_whole, anomaly in judged if says_whole == best and anomaly is not None]
 
 
-def _kind(name: str) -> str | None:
+def kind_of(name: str) -> str | None:
+    """What kind of resource a metric tells of; None where it tells of none, or of its host's."""
     if _LIMIT.search(name) or _HOST.search(name):
         return None
     return next((kind for kind, pattern in _KINDS.items() if pattern.search(name)), None)

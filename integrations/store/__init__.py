@@ -9,6 +9,18 @@ from integrations.store.approvals import SqlApprovals
 from integrations.store.audit import SqlAuditLog
 from integrations.store.incidents import SqlIncidents
 from integrations.store.journal import SqlJournal
+from integrations.store.kill_switch import SqlKillSwitch
+from integrations.store.locks import SqlLocks
 from integrations.store.priors import SqlPriorStore
+from integrations.store.seen import SqlSeenEvents
 
-__all__ = ["SqlApprovals", "SqlAuditLog", "SqlIncidents", "SqlJournal", "SqlPriorStore"]
+__all__ = [
+    "SqlApprovals",
+    "SqlAuditLog",
+    "SqlIncidents",
+    "SqlJournal",
+    "SqlKillSwitch",
+    "SqlLocks",
+    "SqlPriorStore",
+    "SqlSeenEvents",
+]

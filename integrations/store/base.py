@@ -47,6 +47,9 @@ class Lock(IntEnum):
     APPROVALS = 0x41697469_05
     PRIORS = 0x41697469_06
     MESSAGES = 0x41697469_07
+    TARGETS = 0x41697469_08
+    STOP = 0x41697469_09
+    SEEN = 0x41697469_0A
 
 
 @contextmanager

@@ -6,7 +6,7 @@ The priors at version *n* are the first *n* lessons learned in their order, so a
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, Text, UniqueConstraint
-from sqlmodel import Field, Session, select
+from sqlmodel import Field, Session, col, select
 
 from causal.evidence import Lesson, Priors
 from causal.learn import learn
@@ -42,12 +42,17 @@ class SqlPriorStore:
         with reading(self.engine) as session:
             return _priors(session)
 
+    def lessons(self) -> tuple[Lesson, ...]:
+        with reading(self.engine) as session:
+            rows = session.exec(select(_LessonRow.lesson).order_by(col(_LessonRow.ordinal)))
+            return tuple(map(Lesson.model_validate_json, rows))
+
     def learn(self, lesson: Lesson) -> Priors:
         with writing(self.engine, Lock.PRIORS) as session:
             if _is_known(session, lesson):
                 return _priors(session)
             priors = learn(_priors(session), lesson)
-            session.add(_LessonRow(incident=lesson.incident, playbook=_name(lesson), lesson=_text(lesson)))
+            session.add(_LessonRow(incident=lesson.incident, playbook=lesson.key, lesson=_text(lesson)))
             session.merge(_PriorsRow(version=priors.version, priors=_text(priors)))
             return priors
 
@@ -59,13 +64,9 @@ def _priors(session: Session) -> Priors:
 
 def _is_known(session: Session, lesson: Lesson) -> bool:
     same = select(_LessonRow.ordinal).where(
-        _LessonRow.incident == lesson.incident, _LessonRow.playbook == _name(lesson)
+        _LessonRow.incident == lesson.incident, _LessonRow.playbook == lesson.key
     )
     return session.exec(same).first() is not None
-
-
-def _name(lesson: Lesson) -> str:
-    return lesson.playbook or ""  # NULLs would not be equal to each other in the unique constraint
 
 
 def _text(value: Lesson | Priors) -> str:

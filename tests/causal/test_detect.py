@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from causal.detect import Detector, Recovery, detect, verify
-from causal.evidence import Anomaly, Symptom, Window
+from causal.detect import Detector, detect
+from causal.evidence import Anomaly, Window
 from causal.rollup import Rollup, roll_up
 from tests.causal.streams import T0, Fault, stream
 
@@ -93,42 +93,3 @@ def _again(later: float) -> Rollup:
 def test_the_settings_can_ask_for_more_buckets_than_there_are() -> None:
     strict = Detector(learn=1e6)
     assert detect(broken("payment", extra=0.3), T0 + 160.0, detector=strict) == ()
-
-
-def recovery(rollup: Rollup, now: float) -> Recovery:
-    return verify(
-        rollup,
-        Symptom(service="gateway", signal="latency"),
-        frozenset({"payment"}),
-        baseline=Window(start=T0, end=T0 + BROKEN_AT - 5),
-        since=T0 + 150.0,
-        now=T0 + now,
-    )
-
-
-def test_a_system_that_is_still_ill_is_not_healthy() -> None:
-    assert recovery(broken("payment", extra=0.3), 235.0).healthy_for == 0.0
-
-
-def test_what_still_ails_it_is_told() -> None:
-    assert "payment" in recovery(broken("payment", extra=0.3), 235.0).says
-
-
-def test_the_healthy_stretch_begins_when_the_trouble_ends() -> None:
-    healed = recovery(broken("payment", extra=0.3, until=180.0), 235.0)
-    assert 35.0 <= healed.healthy_for <= 55.0
-
-
-def test_recovery_with_traffic_has_enough_to_judge_by() -> None:
-    assert recovery(broken("payment", extra=0.3, until=180.0), 235.0).enough
-
-
-def test_no_traffic_is_not_recovery() -> None:
-    silent = broken("payment", extra=0.3).between(0.0, T0 + 180.0)
-    assert not recovery(silent, 400.0).enough
-
-
-def test_a_service_that_does_not_come_back_leaves_too_little_to_judge_by() -> None:
-    whole = broken("gateway")
-    rows = ~((whole.service == whole.names.index("payment")) & (whole.bucket * 5 >= T0 + 150))
-    assert not recovery(whole._kept(rows), 235.0).enough

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.kubernetes.people import ADMIN, READER, REVISION
+from tests.kubernetes.people import ADMIN, READERS, REVISION
 
 Json = dict[str, Any]
 
@@ -98,16 +98,16 @@ class KubernetesDouble:
         token = headers.get("authorization", "").removeprefix("Bearer ")
         verb = "list" if method == "GET" and not match["name"] else _VERBS[method]
         if token == ADMIN or (
-            token == READER and any(_permits(rule, verb, match) for rule in self.reader_may)
+            token in READERS and any(_permits(rule, verb, match) for rule in self.reader_may)
         ):
             return
-        if token != READER:
+        if token not in READERS:
             raise Refusal(401, "Unauthorized", "Unauthorized")
         where = f'in the namespace "{match["namespace"]}"' if match["namespace"] else "at the cluster scope"
         raise Refusal(
             403,
             "Forbidden",
-            f'{match["plural"]} "{match["name"]}" is forbidden: User "reader" cannot {verb} resource '
+            f'{match["plural"]} "{match["name"]}" is forbidden: User "{token}" cannot {verb} resource '
             f'"{match["plural"]}" in API group "{match["group"] or ""}" {where}',
         )
 

@@ -1,9 +1,9 @@
 """A Slack on the loopback interface that refuses what the real one refuses, at the same limits.
 
 It speaks HTTP, so that the vendor's own client is what is tested: `auth.test`, `chat.postMessage` and
-`chat.update`, with their tokens, content types, error codes, sizes and rate limits as documented on
-docs.slack.dev (and the undocumented total of a message's blocks). Its clock stands still unless a test moves
-it.
+`chat.update`, ephemeral replies, forms and files, with their tokens, content types, error codes, sizes and
+rate limits as documented on docs.slack.dev (and the undocumented total of a message's blocks). Its clock
+stands still unless a test moves it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
+
+from tests.doubles.serving import Asked
+from tests.doubles.slack_forms import problems_of_view
+from tests.doubles.slack_limits import problems_of_blocks, size
+from tests.doubles.slack_socket import SlackSocket
 
 TOKEN = "xoxb-0000-made-up"
 CHANNEL, CHANNEL_ID = "#incidents", "C0INCIDENTS"
-MAX_BLOCKS, MAX_SECTION, MAX_HEADER, MAX_CONTEXT = 50, 3000, 150, 10
-MAX_FIELDS, MAX_FIELD, MAX_BLOCK_ID = 10, 2000, 255
 MAX_TEXT, MAX_UPDATED_TEXT, MAX_ALL_BLOCKS = 40_000, 4_000, 13_200
+MAX_ALT_TEXT, MAX_FILE = 1_000, 1_000_000_000
+TRIGGER_LIVES = 3.0
 
 Json = dict[str, Any]
 
@@ -54,6 +59,18 @@ class Message:
 
 
 @dataclass
+class Shared:
+    """A file in a thread."""
+
+    name: str
+    length: int
+    content: bytes = b""
+    title: str = ""
+    channel: str = ""
+    thread_ts: str | None = None
+
+
+@dataclass
 class Clock:
     """A clock that only a test moves; `advance` can stand for a sleep."""
 
@@ -79,9 +96,16 @@ class SlackDouble:
     archived: set[str] = field(default_factory=lambda: {"C0ARCHIVE"})
     seconds_per_message: float = 0.0
     retry_after: str = "1"
+    scopes: str = "chat:write,files:write,commands"
     messages: list[Message] = field(default_factory=list)
     calls: list[tuple[str, Json]] = field(default_factory=list)
     failures: deque[tuple[int, str]] = field(default_factory=deque)
+    users: dict[str, set[str]] = field(default_factory=dict)
+    whispers: list[tuple[str, str, str]] = field(default_factory=list)
+    views: list[Json] = field(default_factory=list)
+    files: dict[str, Shared] = field(default_factory=dict)
+    socket: SlackSocket | None = None
+    _triggers: dict[str, float] = field(default_factory=dict)
     _last: dict[str, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -92,6 +116,28 @@ class SlackDouble:
     @property
     def replies(self) -> list[Message]:
         return [message for message in self.messages if message.thread_ts is not None]
+
+    def trigger(self) -> str:
+        """A trigger id, as a press or a command carries one: it opens one form, within three seconds."""
+        made = f"{len(self._triggers)}.738474920.{self.clock.now:.0f}"
+        self._triggers[made] = self.clock.now + TRIGGER_LIVES
+        return made
+
+    def press(self, message: Message, action: str, user: str) -> Json:
+        """What Slack sends when somebody presses a button of a message."""
+        elements = [each for block in message.blocks for each in block.get("elements", [])]
+        button = next(each for each in elements if each.get("action_id") == action)
+        pressed = {"type": "button", "action_id": action, "value": button["value"], "action_ts": "1.0"}
+        return {
+            "type": "block_actions",
+            "user": {"id": user, "username": user.lower(), "team_id": "T0"},
+            "team": {"id": "T0", "domain": "made-up"},
+            "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
+            "trigger_id": self.trigger(),
+            "channel": {"id": message.channel, "name": "incidents"},
+            "message": {"ts": message.ts, "text": message.text},
+            "actions": [pressed],
+        }
 
     def answer(self, method: str, token: str, body: Json) -> tuple[int, Json]:
         """Answer one call as Slack does: with 200 even where it refuses, save for the rate limit."""
@@ -108,11 +154,29 @@ class SlackDouble:
         _check_token(token)
         if method == "auth.test":
             return {"url": self.url, "team": "Made-up team", "user": "aitia", "bot_id": "B0AITIA"}
+        if method == "conversations.info":
+            return self._channel_info(body)
         if method == "chat.postMessage":
             return self._post(body)
         if method == "chat.update":
             return self._update(body)
+        if method == "chat.postEphemeral":
+            return self._whisper(body)
+        if method == "views.open":
+            return self._open(body)
+        if method == "files.getUploadURLExternal":
+            return self._upload_url(body)
+        if method == "files.completeUploadExternal":
+            return self._share(body)
         raise Refusal("unknown_method")
+
+    def _channel_info(self, body: Json) -> Json:
+        if "channels:read" not in self.scopes:
+            raise Refusal("missing_scope")
+        channel = self.channels.get(body.get("channel", ""), body.get("channel", ""))
+        if channel not in self.channels.values():
+            raise Refusal("channel_not_found")
+        return {"channel": {"id": channel, "is_member": channel in self.member_of}}
 
     def _post(self, body: Json) -> Json:
         channel = self._channel(body)
@@ -135,6 +199,67 @@ class SlackDouble:
                 message.edits += 1
                 return {"channel": channel, "ts": message.ts, "text": message.text}
         raise Refusal("message_not_found")
+
+    def _whisper(self, body: Json) -> Json:
+        channel, user = self._channel(body), body.get("user", "")
+        _check_content(body, MAX_TEXT)
+        if user not in self.users.get(channel, set()):
+            raise Refusal("user_not_in_channel")
+        self.whispers.append((channel, user, body.get("text", "")))
+        return {"message_ts": f"{self.clock.now:.0f}.{len(self.whispers):06d}"}
+
+    def _open(self, body: Json) -> Json:
+        lives_until = self._triggers.get(body.get("trigger_id", ""))
+        if lives_until is None:
+            raise Refusal("invalid_trigger_id")
+        if lives_until == 0.0:
+            raise Refusal("exchanged_trigger_id")
+        if self.clock.now > lives_until:
+            raise Refusal("expired_trigger_id")
+        view = body.get("view", {})
+        view = json.loads(view) if isinstance(view, str) else view
+        if problems := problems_of_view(view):
+            raise Refusal("invalid_arguments", *(f"[ERROR] {problem}" for problem in problems))
+        self._triggers[body["trigger_id"]] = 0.0
+        self.views.append(view)
+        return {"view": {"id": f"V{len(self.views)}", **view}}
+
+    def _upload_url(self, body: Json) -> Json:
+        self._check_scope("files:write")
+        length = int(body.get("length") or 0)
+        if not body.get("filename") or not 0 < length <= MAX_FILE:
+            raise Refusal("invalid_arguments")
+        if size(str(body.get("alt_txt", ""))) > MAX_ALT_TEXT:
+            raise Refusal("alt_txt_too_large")
+        name = f"F{len(self.files) + 1:04d}"
+        self.files[name] = Shared(body["filename"], length)
+        return {"upload_url": f"{self.url.removesuffix('/api/')}/upload/{name}", "file_id": name}
+
+    def take_upload(self, name: str, raw: bytes) -> int:
+        """Take the bytes of a file; gives the status."""
+        file = self.files.get(name)
+        if file is None or file.content or len(raw) != file.length:
+            return 400
+        file.content = raw
+        return 200
+
+    def _share(self, body: Json) -> Json:
+        self._check_scope("files:write")
+        told = body.get("files", "[]")
+        wanted = json.loads(told) if isinstance(told, str) else told
+        if not wanted or any(not self.files.get(each["id"], Shared("", 0)).content for each in wanted):
+            raise Refusal("file_not_found")
+        channel = self._channel({"channel": body.get("channel_id", "")})
+        if channel != body.get("channel_id"):
+            raise Refusal("invalid_channel")
+        for each in wanted:
+            file = self.files[each["id"]]
+            file.title, file.channel, file.thread_ts = each.get("title", ""), channel, body.get("thread_ts")
+        return {"files": [{"id": each["id"], "title": each.get("title", "")} for each in wanted]}
+
+    def _check_scope(self, scope: str) -> None:
+        if scope not in self.scopes.split(","):
+            raise Refusal("missing_scope")
 
     def _channel(self, body: Json) -> str:
         asked = body.get("channel", "")
@@ -167,63 +292,13 @@ def _check_content(body: Json, longest: int) -> None:
         raise Refusal("no_text")
     if not isinstance(text, str) or not isinstance(blocks, list):
         raise Refusal("invalid_arguments")
-    if _size(text) > longest:
+    if size(text) > longest:
         raise Refusal("msg_too_long")
-    problems = list(_problems(blocks))
+    problems = list(problems_of_blocks(blocks))
     if problems:
         raise Refusal("invalid_blocks", *(f"[ERROR] {problem}" for problem in problems))
-    if _size(json.dumps(blocks, ensure_ascii=False, separators=(",", ":"))) > MAX_ALL_BLOCKS:
+    if size(json.dumps(blocks, ensure_ascii=False, separators=(",", ":"))) > MAX_ALL_BLOCKS:
         raise Refusal("msg_blocks_too_long")
-
-
-def _problems(blocks: list[Json]) -> Iterator[str]:
-    if len(blocks) > MAX_BLOCKS:
-        yield f"no more than {MAX_BLOCKS} items allowed [json-pointer:/blocks]"
-    ids = [block["block_id"] for block in blocks if "block_id" in block]
-    if len(ids) > len(set(ids)) or any(_size(each) > MAX_BLOCK_ID for each in ids):
-        yield "block_id must be unique and no longer than 255 [json-pointer:/blocks]"
-    for index, block in enumerate(blocks):
-        for problem in _block(block):
-            yield f"{problem} [json-pointer:/blocks/{index}]"
-
-
-def _block(block: Json) -> Iterator[str]:
-    kind = block.get("type")
-    if kind == "header":
-        yield from _text(block.get("text"), MAX_HEADER, {"plain_text"})
-    elif kind == "section":
-        yield from _section(block)
-    elif kind == "context":
-        elements = block.get("elements", [])
-        if not 1 <= len(elements) <= MAX_CONTEXT:
-            yield f"must have 1 to {MAX_CONTEXT} elements"
-        for element in elements:
-            yield from _text(element, MAX_SECTION, {"mrkdwn", "plain_text"})
-    elif kind != "divider":
-        yield f"unsupported type: {kind}"
-
-
-def _section(block: Json) -> Iterator[str]:
-    fields = block.get("fields", [])
-    if "text" in block or not fields:
-        yield from _text(block.get("text"), MAX_SECTION, {"mrkdwn", "plain_text"})
-    if len(fields) > MAX_FIELDS:
-        yield f"no more than {MAX_FIELDS} items allowed"
-    for each in fields:
-        yield from _text(each, MAX_FIELD, {"mrkdwn", "plain_text"})
-
-
-def _text(text: Any, longest: int, kinds: set[str]) -> Iterator[str]:
-    if not isinstance(text, dict) or text.get("type") not in kinds or not isinstance(text.get("text"), str):
-        yield f"must be a text object of {sorted(kinds)}"
-    elif not text["text"]:
-        yield "must be more than 0 characters"
-    elif _size(text["text"]) > longest:
-        yield f"must be less than {longest + 1} characters"
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -244,9 +319,17 @@ def _handler(double: SlackDouble) -> type[BaseHTTPRequestHandler]:
                 status, text = double.failures.popleft()
                 self._send(status, text.encode(), "text/html")
                 return
-            method = self.path.rsplit("/", 1)[-1]
+            method = urlsplit(self.path).path.rsplit("/", 1)[-1]
+            if self.path.startswith("/upload/"):
+                self._send(double.take_upload(method, raw), b"OK", "text/plain")
+                return
+            if method == "apps.connections.open" and double.socket is not None:
+                there = {"authorization": self.headers.get("Authorization", "")}
+                told = double.socket.answer(Asked("POST", self.path, {}, there, raw))
+                self._send(told.status, json.dumps(told.body).encode(), "application/json; charset=utf-8")
+                return
             try:
-                body = _read(self.headers.get("Content-Type", ""), raw)
+                body = _read(self.headers.get("Content-Type", ""), raw) | _query(self.path)
                 # A token in a form is accepted; one in a JSON body is not.
                 token = self._bearer() or (body.get("token", "") if _is_form(self.headers) else "")
                 status, answer = double.answer(method, token, body)
@@ -261,6 +344,7 @@ def _handler(double: SlackDouble) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(raw)))
+            self.send_header("X-OAuth-Scopes", double.scopes)
             if status == 429:
                 self.send_header("Retry-After", double.retry_after)
             self.end_headers()
@@ -285,6 +369,11 @@ def _read(kind: str, raw: bytes) -> Json:
     if not kind.startswith("application/json"):
         raise Refusal("invalid_post_type")
     return _json(raw)
+
+
+def _query(path: str) -> Json:
+    """Arguments may stand in the address too, which is how the client calls the methods for files."""
+    return {name: values[-1] for name, values in parse_qs(urlsplit(path).query).items()}
 
 
 def _form(raw: bytes) -> Json:

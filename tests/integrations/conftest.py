@@ -8,24 +8,45 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from benchmarks.postgres import local_postgres
 from integrations.database import open_database
 from integrations.memory import (
     MemoryApprovals,
     MemoryAuditLog,
     MemoryIncidents,
     MemoryJournal,
+    MemoryKillSwitch,
+    MemoryLocks,
     MemoryPriorStore,
+    MemorySeenEvents,
 )
-from integrations.ports import Approvals, AuditLog, Incidents, Journal, PriorStore
-from integrations.store import SqlApprovals, SqlAuditLog, SqlIncidents, SqlJournal, SqlPriorStore
-from tests.integrations.postgres import running_postgres
+from integrations.ports import (
+    Approvals,
+    AuditLog,
+    Incidents,
+    Journal,
+    KillSwitch,
+    Locks,
+    PriorStore,
+    SeenEvents,
+)
+from integrations.store import (
+    SqlApprovals,
+    SqlAuditLog,
+    SqlIncidents,
+    SqlJournal,
+    SqlKillSwitch,
+    SqlLocks,
+    SqlPriorStore,
+    SqlSeenEvents,
+)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the URL of a real server; started once a run, and only where a test asks for it."""
-    with running_postgres() as url:
-        yield url
+    with local_postgres() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -53,13 +74,23 @@ class Store(NamedTuple):
     journal: Journal
     approvals: Approvals
     priors: PriorStore
+    locks: Locks
+    switch: KillSwitch
+    seen: SeenEvents
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "memory":
         yield Store(
-            MemoryIncidents(), MemoryAuditLog(), MemoryJournal(), MemoryApprovals(), MemoryPriorStore()
+            MemoryIncidents(),
+            MemoryAuditLog(),
+            MemoryJournal(),
+            MemoryApprovals(),
+            MemoryPriorStore(),
+            MemoryLocks(),
+            MemoryKillSwitch(),
+            MemorySeenEvents(),
         )
         return
     url = f"sqlite:///{tmp_path / 'aitia.db'}"
@@ -72,5 +103,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         SqlJournal(engine),
         SqlApprovals(engine),
         SqlPriorStore(engine),
+        SqlLocks(engine),
+        SqlKillSwitch(engine),
+        SqlSeenEvents(engine),
     )
     engine.dispose()

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
+import integrations.connections
 from causal.errors import MalformedSettings
-from integrations.connections import Connections, read_connections, service_facts
+from integrations.connections import (
+    Connections,
+    FileConnection,
+    command_named,
+    read_connections,
+    service_facts,
+)
 
 SHOP = """\
 repositories:
@@ -109,6 +116,7 @@ def test_a_service_finds_its_connections(folder: Path) -> None:
         "service.admin": "shop-admin",
         "service.repository": "shop-config",
         "service.process": "shop",
+        "service.environment": "production",
     }
 
 
@@ -116,6 +124,7 @@ def test_a_service_that_only_the_repository_knows_finds_the_files_one_address(fo
     assert service_facts(read(folder, shop=SHOP), "stock") == {
         "service.admin": "shop-admin",
         "service.repository": "shop-config",
+        "service.environment": "production",
     }
 
 
@@ -146,3 +155,95 @@ def test_two_processes_that_claim_a_service_are_no_answer(folder: Path) -> None:
 def test_another_systems_address_does_not_speak_for_this_one(folder: Path) -> None:
     connections = read(folder, zoo="http: {zoo: {base_url: 'http://127.0.0.1:1'}}", shop=SHOP)
     assert service_facts(connections, "cart")["service.admin"] == "shop-admin"
+
+
+MORE = """\
+environment: staging
+repositories:
+  shop-config: {path: CONFIG, services: "services/{service}.yaml"}
+forges:
+  hub:
+    {kind: github, base_url: "https://api.github.com", token_file: /run/hub, project: acme/shop,
+     repository: shop-config}
+commands:
+  cachectl:
+    {executable: /opt/bin/cachectl, allow: [[flush, "[a-z]+"]], services: [cart], limits: {memory: 256MiB}}
+files:
+  cart-file: {path: /etc/cart.yaml, keys: ["pool\\\\.size"], services: [cart]}
+flags:
+  shop-flags: {path: /etc/flags.json, switches: {cart: new-cart}}
+alertmanagers:
+  alerts: {base_url: "http://127.0.0.1:9093", longest: 1h}
+"""
+
+
+def test_every_kind_answers_for_the_service(folder: Path) -> None:
+    assert service_facts(read(folder, shop=MORE), "cart") == {
+        "service.repository": "shop-config",
+        "service.forge": "hub",
+        "service.command": "cachectl",
+        "service.file": "cart-file",
+        "service.flags": "shop-flags",
+        "service.flag": "new-cart",
+        "service.alertmanager": "alerts",
+        "service.environment": "staging",
+    }
+
+
+def test_a_command_answers_for_no_service_that_it_does_not_name(folder: Path) -> None:
+    assert "service.command" not in service_facts(read(folder, shop=MORE), "stock")
+
+
+def test_two_environments_of_one_service_are_no_answer(folder: Path) -> None:
+    other = "processes: {zoo: {services: [cart], restart: [/bin/true]}}"
+    assert "service.environment" not in service_facts(read(folder, shop=MORE, zoo=other), "cart")
+
+
+def test_a_file_without_an_environment_is_production(folder: Path) -> None:
+    assert service_facts(read(folder, shop=SHOP), "cart")["service.environment"] == "production"
+
+
+def test_sizes_are_read_with_their_units(folder: Path) -> None:
+    assert command_named(lambda: read(folder, shop=MORE), "cachectl").limits.memory == 256 * 1024**2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("kind: github", "kind: sourceforge", r"forges\.hub\.kind"),
+        ("project: acme/shop", "project: ../shop", r"forges\.hub\.project"),
+        ("/opt/bin/cachectl", "/bin/bash", r"executable: would take an argument for a program"),
+        ('"[a-z]+"', '"[a-z"', r"is not a regular expression"),
+        ("256MiB", "256 potatoes", r"is not a size"),
+        ("path: /etc/cart.yaml", "path: etc/cart.yaml", r"must be an absolute path"),
+        ("environment: staging", "environment: ../x", r"environment"),
+        ("longest: 1h", "longest: -1h", r"alertmanagers\.alerts\.longest"),
+        ("token_file: /run/hub", "token: abc", r"forges\.hub\.token: unknown field"),
+    ],
+)
+def test_each_mistake_in_the_other_kinds_is_named_too(folder: Path, old: str, new: str, says: str) -> None:
+    assert old in MORE
+    with pytest.raises(MalformedSettings, match=says):
+        read(folder, shop=MORE.replace(old, new))
+
+
+@pytest.mark.parametrize("pattern", ["/reload", "PUSH /x", "GET reload", "GET /a b", "GET /a?b=1"])
+def test_a_request_pattern_that_can_not_match_is_a_mistake(folder: Path, pattern: str) -> None:
+    text = f"http: {{a: {{base_url: 'http://x', allow: ['{pattern}']}}}}"
+    with pytest.raises(MalformedSettings, match="is a method and a path"):
+        read(folder, a=text)
+
+
+def test_a_file_tells_its_format_by_its_name() -> None:
+    names = ("a.yaml", "a.yml", "a.json", "a.toml", "prod.env", ".env", "a.ini")
+    formats = [FileConnection(path=Path("/etc") / name).written_as for name in names]
+    assert formats == ["yaml", "yaml", "json", "toml", "env", "env", None]
+
+
+def test_the_example_that_people_copy_is_sound(folder: Path) -> None:
+    text = Path(integrations.connections.__file__).with_name("README.md").read_text()
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    (folder / "shop.yaml").write_text(example)
+    (file,) = read_connections(folder).files
+    ours = ("repositories", "forges", "http", "processes", "commands", "files", "flags", "alertmanagers")
+    assert all(file.of_kind(kind) for kind in ours)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from causal.errors import Malformed, MalformedSettings, NotFound, Tampered, Unavailable
 from causal.evidence import Alert
 from integrations.audit import verify_rows
+from integrations.audit_chain import Heads
 from integrations.database import open_database
 from integrations.ports import AuditEntry
 from integrations.store import SqlAuditLog, SqlIncidents
@@ -96,7 +97,7 @@ def test_a_tail_cut_in_the_database_is_found_by_an_anchor(engine: Engine) -> Non
         write(engine, trigger)
     write(engine, "DELETE FROM audit WHERE seq = 3")
     with pytest.raises(Tampered):
-        verify_rows(log.rows(), anchor=head)
+        verify_rows(log.rows(), Heads(frozenset({head})))
 
 
 def test_what_was_written_is_there_after_opening_again(database_url: str) -> None:

@@ -190,7 +190,7 @@ def test_a_commit_title_can_not_pose_as_a_trailer(world: GitWorld) -> None:
 def test_a_change_that_is_taken_back_already_is_refused(world: GitWorld) -> None:
     commit = broken(world)
     do(world, commit)
-    with pytest.raises(Refused, match="taken back already"):
+    with pytest.raises(Refused, match="done already: nothing would change"):
         do(world, commit, "inc-2/p1/revert")
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from causal.errors import Refused, Unavailable, UnknownEffect
 from integrations.connections import ConnectionFile, Connections, HttpConnection
 from integrations.http_request import EXCERPT, HttpParams, HttpRequest
+from integrations.http_wire import judge
 from integrations.ports import Action, Effect
 from playbooks.lookups import fill
 from tests.integrations.talkative import Talkative, talking, told
@@ -27,14 +29,20 @@ class Bench:
     idempotent: bool = True
     token_file: Path | None = None
     base_url: str = ""
+    settings: dict[str, object] = field(default_factory=dict)
 
     @property
     def action(self) -> HttpRequest:
         return HttpRequest(self.connections, self.folder / "state", lambda: "00-abc-def-01")
 
     def connections(self) -> Connections:
-        connection = HttpConnection(
-            base_url=self.base_url or self.server.url, token_file=self.token_file, idempotent=self.idempotent
+        connection = HttpConnection.model_validate(
+            {
+                "base_url": self.base_url or self.server.url,
+                "token_file": self.token_file,
+                "idempotent": self.idempotent,
+                **self.settings,
+            }
         )
         return Connections(files=(ConnectionFile(http={"admin": connection}),))
 
@@ -148,7 +156,7 @@ def test_a_hostile_value_arrives_as_one_segment(bench: Bench, hostile: str) -> N
 @pytest.mark.parametrize("hostile", ["..", ".", "../x"])
 def test_a_value_that_climbs_is_refused(hostile: str) -> None:
     template = {"connection": "admin", "method": "POST", "path": "/reload/${s}"}
-    with pytest.raises(ValidationError, match=r"holds \. or \.\."):
+    with pytest.raises((Refused, ValidationError), match=r"holds? \.{1,2} "):
         HttpParams.model_validate(fill(template, {"s": hostile}, HttpParams))
 
 
@@ -309,3 +317,94 @@ def test_a_preview_shows_the_request_and_sends_nothing(bench: Bench) -> None:
     preview = bench.action.preview(params(body={"level": 3}))
     assert preview.startswith(f"POST {bench.server.url}/reload/cart (connection admin)\n{{")
     assert bench.server.asked == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "fe80::1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+    ],
+)
+def test_an_address_that_is_never_asked_is_refused_in_every_form(address: str) -> None:
+    with pytest.raises(Refused, match="never asked"):
+        judge(address, "shop.example", private=True)
+
+
+PRIVATE = ["127.0.0.1", "10.0.0.5", "192.168.1.1", "100.64.0.1", "::1", "fd12::1", "::ffff:10.0.0.5"]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_name_that_leads_inside_is_refused_unless_the_connection_says_so(address: str) -> None:
+    with pytest.raises(Refused, match="write private: true"):
+        judge(address, "shop.example", private=False)
+
+
+@pytest.mark.parametrize("address", [*PRIVATE, "93.184.216.34", "2606:2800:220:1::1"])
+def test_a_connection_that_says_private_may_lead_inside(address: str) -> None:
+    judge(address, "shop.example", private=True)
+
+
+def test_another_spelling_of_this_machine_must_be_meant(bench: Bench) -> None:
+    bench.base_url = f"http://127.1:{bench.server.port}"
+    with pytest.raises(Refused, match="write private: true"):
+        bench.do()
+    assert bench.server.asked == []
+
+
+def test_a_spelling_that_is_meant_is_asked(bench: Bench) -> None:
+    bench.base_url, bench.settings = f"http://127.1:{bench.server.port}", {"private": True}
+    bench.do()
+    assert len(bench.server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/reload/cart", True),
+        ("POST", "/reload/a%2Fb", True),
+        ("POST", "/reload/cart/now", False),
+        ("POST", "/reload/", False),
+        ("POST", "/reload/cart?force=1", False),
+        ("GET", "/reload/cart", False),
+        ("DELETE", "/reload/cart", False),
+        ("GET", "/state", True),
+        ("GET", "/state?verbose=1", True),
+        ("GET", "/states", False),
+        ("POST", "/", False),
+    ],
+)
+def test_only_what_the_connection_allows_is_sent(bench: Bench, method: str, path: str, allowed: bool) -> None:
+    bench.settings = {"allow": ["POST /reload/*", "GET /state?*"]}
+    with suppress(Refused):
+        bench.do(method=method, path=path)
+    assert len(bench.server.asked) == int(allowed)
+
+
+def test_what_is_not_allowed_is_not_even_planned(bench: Bench) -> None:
+    bench.settings = {"allow": []}
+    with pytest.raises(Refused, match="allows nothing"):
+        bench.action.preview(params())
+
+
+def test_a_body_over_the_limit_is_not_sent(bench: Bench) -> None:
+    bench.settings = {"longest_body": "1KiB"}
+    with pytest.raises(Refused, match="takes 1024"):
+        bench.do(body="x" * 2000)
+    assert bench.server.asked == []
+
+
+def test_values_are_inserted_into_a_body_as_values(bench: Bench) -> None:
+    hostile = 'x", "admin": true, "y": "'
+    template = {"connection": "admin", "method": "POST", "path": "/reload/cart", "body": {"name": "a-${s}"}}
+    filled = HttpParams.model_validate(fill(template, {"s": hostile}, HttpParams))
+    bench.action.execute(filled, key=KEY, timeout=10)
+    assert told(bench.server.asked[0]) == {"name": f"a-{hostile}"}

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from causal.errors import Conflict, Malformed, NotFound
-from causal.evidence import Alert, Fault, Lesson, Priors, Symptom
+from causal.evidence import Alert, Deed, Fault, Lesson, Priors, Symptom
 from causal.learn import learn
 from integrations.memory import (
     MemoryIncidents,
@@ -307,6 +307,13 @@ def test_a_lesson_is_in_force_for_the_next_reader(store: Store) -> None:
     assert store.priors.current() == learn(Priors(), lesson("i"))
 
 
+def test_the_lessons_come_back_in_the_order_they_were_taken_in(store: Store) -> None:
+    told = [lesson("b"), lesson("a"), lesson("b", "restart")]
+    for each in (*told, told[0]):
+        store.priors.learn(each)
+    assert store.priors.lessons() == tuple(told)
+
+
 def test_a_lesson_that_is_told_again_counts_once(store: Store) -> None:
     store.priors.learn(lesson("i"))
     assert store.priors.learn(lesson("i", worked=False)) == learn(Priors(), lesson("i"))
@@ -320,6 +327,32 @@ def test_a_lesson_without_a_playbook_counts_once_too(store: Store) -> None:
 def test_another_playbook_of_the_same_incident_is_another_lesson(store: Store) -> None:
     store.priors.learn(lesson("i", "revert"))
     assert store.priors.learn(lesson("i", "restart")).version == 2
+
+
+def test_two_plans_of_one_playbook_in_an_incident_are_two_lessons(store: Store) -> None:
+    for plan in ("p1", "p2", "p1"):
+        store.priors.learn(lesson("i").model_copy(update={"plan": plan}))
+    assert store.priors.current().version == 2
+
+
+def test_a_later_correction_reaches_the_deed_that_was_learned_before(store: Store) -> None:
+    deed = Deed(
+        incident="i",
+        plan="p1",
+        playbook="revert",
+        fault=Fault.CONFIG_CHANGE,
+        service="cart",
+        chance=0.9,
+        alone=True,
+        wrong=False,
+        at=1.0,
+        credit=1.0,
+    )
+    store.priors.learn(lesson("i").model_copy(update={"plan": "p1", "deed": deed}))
+    store.priors.learn(Lesson(incident="i", service="gateway", confirmed=False, raw_probability=0.9))
+    known = store.priors.current()
+    assert [each.wrong for each in known.deeds] == [True]
+    assert known.record("revert", Fault.CONFIG_CHANGE).successes == 0.0
 
 
 def test_lessons_told_at_once_in_threads_all_count(store: Store) -> None:

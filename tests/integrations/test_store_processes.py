@@ -24,3 +24,13 @@ def test_of_processes_with_the_same_intent_exactly_one_begins(database_url: str)
     writers = [intent.plan for intent in SqlJournal(engine).of_incident("i")]
     engine.dispose()
     assert [sum(each) for each in zip(*begun, strict=True)] == [1] * len(writers)
+
+
+def test_of_processes_that_want_a_target_exactly_one_gets_it(database_url: str) -> None:
+    fences = together("acquire", database_url, processes=3, count=15)
+    assert [sum(fence > 0 for fence in each) for each in zip(*fences, strict=True)] == [1] * 15
+
+
+def test_processes_that_take_turns_never_see_a_fence_twice(database_url: str) -> None:
+    fences = together("turns", database_url, processes=3, count=10)
+    assert len({fence for each in fences for fence in each}) == 30

@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from causal.errors import Conflict
 from causal.evidence import Alert
-from integrations.database import open_database
+from integrations.database import connect, open_database
 from integrations.ports import AuditEntry, Intent
-from integrations.store import SqlAuditLog, SqlIncidents, SqlJournal
+from integrations.store import SqlAuditLog, SqlIncidents, SqlJournal, SqlLocks
+from integrations.store.schema import upgrade
 
 
 def together(task: str, url: str, processes: int, count: int) -> list[Any]:
@@ -64,10 +66,34 @@ def _begin(engine: Engine, name: str, count: int) -> list[bool]:
     return [journal.begin(intent) == intent for intent in intents]
 
 
+def _acquire(engine: Engine, name: str, count: int) -> list[int]:
+    locks = SqlLocks(engine)
+    return [_fence(locks, f"target-{number}", name) for number in range(count)]
+
+
+def _fence(locks: SqlLocks, target: str, owner: str) -> int:
+    try:
+        return locks.acquire(frozenset({target}), owner, now=1.0, lease=60.0)
+    except Conflict:
+        return 0
+
+
+def _turns(engine: Engine, name: str, count: int) -> list[int]:
+    fences: list[int] = []
+    while len(fences) < count:
+        fence = _fence(locks := SqlLocks(engine), "the one", name)
+        locks.release(name)
+        fences += [fence] if fence else []
+    return fences
+
+
 _TASKS: dict[str, Callable[[Engine, str, int], object]] = {
     "append": _append,
     "open": _open,
     "begin": _begin,
+    "acquire": _acquire,
+    "turns": _turns,
+    "upgrade": lambda engine, _name, _count: upgrade(engine),
 }
 
 
@@ -75,7 +101,7 @@ def _main(task: str, url: str, name: str, count: str) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    engine = open_database(url)
+    engine = connect(url) if task == "upgrade" else open_database(url)
     sys.stdout.write(json.dumps(_TASKS[task](engine, name, int(count))))
     engine.dispose()
 

@@ -16,13 +16,15 @@ from integrations.memory_actions import MemoryAction, MemoryCheck, MemoryUndo
 from integrations.ports import Actions, Checks, by_name
 from playbooks.catalog import Catalog, read_playbook
 from playbooks.known import KnownAction
-from playbooks.lookups import UrlPath
+from playbooks.lookups import LOOKUPS, UrlPath
 from playbooks.remedy import Plan, PlannedStep, Written
 
 COMMIT = "a1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
 ALERT = Alert(fingerprint="f1", symptom=Symptom(service="checkout", signal="errors"), raised_at=100.0)
 SERVICE_FACTS = {
+    **{name: name.replace(".", "-") for name in LOOKUPS if name.startswith("service.")},
     "service.admin": "shop-admin",
+    "service.environment": "staging",
     "service.process": "shop",
     "service.repository": "shop-config",
 }
@@ -34,7 +36,7 @@ cures: [{fault: config_change, entity: service}]
 impact: high
 confidence: {prior: 0.7, weight: 4}
 parameters:
-  service: {from: $cause.service}
+  service: {from: $cause.service, pattern: "^[A-Za-z0-9._-]+$"}
   commit: {from: $cause.change.id, pattern: "^[0-9a-f]{7,40}$"}
 steps:
   - id: first

@@ -9,8 +9,8 @@ from playbooks.remedy import (
     AttemptStatus,
     Decision,
     Plan,
-    PlannedCall,
     PlannedStep,
+    PlannedUndo,
     Proposal,
     StepResult,
     StepStatus,
@@ -129,7 +129,7 @@ def diagnosis() -> Diagnosis:
 
 
 def plan(**changes: object) -> Plan:
-    undo = PlannedCall(action="git.revert_revert", target="shop-config")
+    undo = PlannedUndo(action="git.revert_revert", target="shop-config")
     made = Plan(
         id="plan-1",
         incident="inc-3f2a91bc-1",

@@ -88,6 +88,12 @@ def test_each_rule_names_its_place_and_what_to_write(old: str, new: str, where: 
     assert says in problem
 
 
+def test_each_part_of_an_undo_is_held_to_the_rules() -> None:
+    then = "with: {target: $effect.target}, then: [{action: memory.redo}]}"
+    (problem,) = problems(changed("with: {target: $effect.target}}", then))
+    assert "steps.0.undo.then.0.action: there is no action memory.redo" in problem
+
+
 def test_a_step_id_may_not_stand_twice() -> None:
     text = changed("verify:", "  - {id: first, action: memory.act, with: {target: x}}\nverify:")
     assert problems(text) == ["mend.yaml:14:6: steps.1.id: step 0 is called first already; choose another"]

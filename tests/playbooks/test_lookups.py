@@ -169,10 +169,3 @@ def test_any_text_comes_out_of_a_template_as_it_went_in(value: str) -> None:
 def test_any_text_survives_both_stages_of_an_undo(value: str, effect: str) -> None:
     template = fill({"text": "${a}|${effect.e}"}, {"a": value}, later=True)
     assert fill_effect(template, {"e": effect}) == {"text": f"{value}|{effect}"}
-
-
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
-def test_no_text_leaves_its_path_segment(value: str) -> None:
-    path = fill({"path": "/a/${s}/b"}, {"s": value}, ReloadParams)["path"]
-    assert path.count("/") == 3
-    assert not set(path) & set("?#\\ ")

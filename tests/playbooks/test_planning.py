@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from causal.evidence import Diagnosis, Fault, PlaybookRecord, Priors
 from playbooks.planning import MOST_PLANS, Planning, plans_for
-from playbooks.remedy import PlannedCall
+from playbooks.remedy import PlannedUndo
 from tests.playbooks.cases import (
     ALERT,
     COMMIT,
@@ -59,9 +59,69 @@ def test_a_planned_step_is_filled_in_and_previewed() -> None:
 
 def test_an_undo_waits_for_its_effect() -> None:
     (plan,) = planned(diagnosis(hypothesis())).plans
-    assert plan.steps[0].undo == PlannedCall(
+    assert plan.steps[0].undo == PlannedUndo(
         action="memory.undo", params={"target": "$effect.target"}, target="first-cart"
     )
+
+
+THEN = MEND.replace(
+    "with: {target: $effect.target}}",
+    "with: {target: $effect.target}, then: [{action: memory.act, with: {target: 're-${service}'}}]}",
+)
+
+
+def test_an_undo_of_several_parts_is_planned_in_order() -> None:
+    (plan,) = planned(diagnosis(hypothesis()), THEN).plans
+    undo = plan.steps[0].undo
+    assert undo is not None
+    assert [(call.action, call.params["target"]) for call in undo.calls] == [
+        ("memory.undo", "$effect.target"),
+        ("memory.act", "re-cart"),
+    ]
+
+
+def test_every_part_of_an_undo_is_part_of_the_plans_digest() -> None:
+    (with_it,) = planned(diagnosis(hypothesis()), THEN).plans
+    undo = with_it.steps[0].undo
+    assert undo is not None
+    shorter = with_it.steps[0].model_copy(update={"undo": undo.model_copy(update={"then": ()})})
+    assert with_it.model_copy(update={"steps": (shorter,)}).digest() != with_it.digest()
+
+
+def test_a_plan_says_who_is_asked_later_and_when() -> None:
+    rule = "approval: {approvers: [sre], expires: 30m, escalate_to: [lead], escalate_after: 10m}\n"
+    (plan,) = planned(diagnosis(hypothesis()), MEND + rule).plans
+    assert (plan.escalate_to, plan.escalate_after) == (("lead",), 600.0)
+
+
+def test_half_of_the_time_is_left_to_those_who_are_asked_later() -> None:
+    (plan,) = planned(diagnosis(hypothesis()), MEND + "approval: {expires: 30m, escalate_to: [lead]}\n").plans
+    assert plan.escalate_after == 900.0
+
+
+def test_nobody_is_asked_later_where_nobody_is_named() -> None:
+    (plan,) = planned(diagnosis(hypothesis())).plans
+    assert plan.escalate_after is None
+
+
+def test_a_plan_says_how_widely_it_may_act() -> None:
+    (plan,) = planned(diagnosis(hypothesis()), MEND + "limits: {blast_radius: 2}\n").plans
+    assert plan.blast_radius == 2
+
+
+def test_a_plan_says_where_its_service_runs() -> None:
+    (plan,) = planned(diagnosis(hypothesis())).plans
+    assert plan.environment == "staging"
+
+
+def test_what_nobody_said_is_production_is_treated_as_production() -> None:
+    (plan,) = planned(diagnosis(hypothesis()), facts=False).plans
+    assert plan.environment == "production"
+
+
+def test_a_plan_names_the_diagnosis_that_it_answers() -> None:
+    found = diagnosis(hypothesis())
+    assert planned(found).plans[0].evidence == found.digest()
 
 
 def test_verification_takes_the_alerts_signal_and_the_playbooks_times() -> None:
@@ -141,3 +201,10 @@ def test_no_hypothesis_gives_no_plan() -> None:
 def test_the_same_diagnosis_gives_the_same_plans(causes: list[tuple[str, float]]) -> None:
     found = diagnosis(*(hypothesis(*cause) for cause in causes))
     assert planned(found, MEND, OTHER, RELOAD) == planned(found, RELOAD, OTHER, MEND)
+
+
+def test_each_part_of_an_undo_names_its_own_target() -> None:
+    (plan,) = planned(diagnosis(hypothesis()), THEN).plans
+    undo = plan.steps[0].undo
+    assert undo is not None
+    assert [call.target for call in undo.calls] == ["first-cart", "re-cart"]

@@ -21,9 +21,16 @@ from workers.house import House
 from workers.settings import Settings
 
 QUESTION = ApprovalRequest(
-    id="inc-1-p1", incident="inc-1", plan="p1", plan_digest="d" * 64, asked_at=100.0, expires_at=9e9
+    id="inc-1-p1",
+    incident="inc-1",
+    plan="p1",
+    plan_digest="d" * 64,
+    binding="b" * 64,
+    seals=("a seal",),
+    asked_at=100.0,
+    expires_at=9e9,
 )
-YES = {"plan_digest": QUESTION.plan_digest, "approve": True, "by": "ada"}
+YES = {"binding": QUESTION.binding, "token": "a token", "approve": True, "by": "ada"}
 
 
 @dataclass(frozen=True)

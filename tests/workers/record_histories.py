@@ -62,6 +62,34 @@ async def expired(client: Client) -> None:
         await (await stage.alert()).result()
 
 
+async def escalated(client: Client) -> None:
+    """Two had to approve: one handed her vote over, then others were asked, and one of them approved too."""
+    rule = "{approvers: [sre], quorum: 2, expires: 30m, escalate_to: [sre-lead], escalate_after: 1s}"
+    playbook = PLAYBOOK.replace("{approvers: [sre], quorum: 1, expires: 30m}", rule)
+    stage = Stage(client, Script(), MemoryAction(), playbook=playbook)
+    async with stage.at_work():
+        handle = await stage.alert()
+        question = await stage.delegate(await stage.question(), "ada", "kim")
+        question = await stage.answer(question, by="kim", roles=())
+        await eventually(lambda: stage.approvals.get(question.id).escalated_at)
+        await stage.answer(question, by="eve", roles=("sre-lead",))
+        await handle.result()
+
+
+async def stopped(client: Client) -> None:
+    """The second step's answer was lost, and everything was stopped while that was looked into."""
+    stage = Stage(client, Script(), MemoryAction(lose_answer_of={"second-cart"}))
+    async with stage.at_work():
+        await stage.alert()
+        question = await stage.question()
+        await stage.answer(question)
+        await eventually(lambda: len(stage.action.executed) > 1)
+        stage.kill_switch.throw(by="ada", because="wrong shop", at=1.0)
+        await eventually(lambda: stage.ticket().attempts)
+        await stage.client.get_workflow_handle(question.incident).signal("resolved")
+        await stage.client.get_workflow_handle(question.incident).result()
+
+
 async def unexplained(client: Client) -> None:
     """No cause was found; the incident was left to humans."""
     stage = Stage(client, Script(diagnosis=Diagnosis(engine="test")), MemoryAction())
@@ -70,7 +98,7 @@ async def unexplained(client: Client) -> None:
 
 
 STORIES: dict[str, Callable[[Client], Awaitable[None]]] = {
-    story.__name__: story for story in (recovered, declined, undone, expired, unexplained)
+    story.__name__: story for story in (recovered, declined, undone, expired, escalated, stopped, unexplained)
 }
 
 

@@ -34,14 +34,18 @@ from integrations.memory import (
     MemoryAuditLog,
     MemoryIncidents,
     MemoryJournal,
+    MemoryKillSwitch,
+    MemoryLocks,
     MemoryNotifier,
     MemoryPriorStore,
 )
-from integrations.memory_actions import MemoryAction
-from integrations.ports import Approvals, AuditLog, Incidents
+from integrations.memory_actions import MemoryAction, MemoryCheck
+from integrations.ports import Approvals, AuditLog, Incidents, Notifier
+from playbooks.approval import proof_of, token_of
 from playbooks.catalog import Catalog, read_playbook
 from playbooks.gate import Policy
-from playbooks.remedy import ApprovalAnswer, ApprovalRequest, Outcome, Verification
+from playbooks.people import People, Person, digest_of
+from playbooks.remedy import ApprovalAnswer, ApprovalRequest, Handover, Outcome, Verification
 from playbooks.ticket import Ticket
 from workers.incident_workflow import IncidentWorkflow
 from workers.intake import Intake
@@ -52,6 +56,15 @@ from workers.remediation_agent import RemediationAgent
 from workers.remediation_workflow import RemediationWorkflow
 
 DEADLINE_SECONDS = 60.0
+KEY = b"the key of a stage"
+TEAM = People(
+    people=(
+        Person(name="ada", roles=("sre",), token_sha256=digest_of("ada's")),
+        Person(name="bob", roles=("sre",), token_sha256=digest_of("bob's")),
+        Person(name="eve", roles=("sre-lead",), token_sha256=digest_of("eve's")),
+        Person(name="kim", token_sha256=digest_of("kim's")),
+    )
+)
 
 PLAYBOOK = """
 name: mend
@@ -144,12 +157,19 @@ class Stage:
     action: MemoryAction
     policy: Policy = field(default_factory=Policy)
     playbook: str = PLAYBOOK
+    more: tuple[str, ...] = ()
+    checks: dict[str, MemoryCheck] = field(default_factory=dict)
     incidents: Incidents = field(default_factory=MemoryIncidents)
     approvals: Approvals = field(default_factory=MemoryApprovals)
     audit: AuditLog = field(default_factory=MemoryAuditLog)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     priors: MemoryPriorStore = field(default_factory=MemoryPriorStore)
+    locks: MemoryLocks = field(default_factory=MemoryLocks)
+    kill_switch: MemoryKillSwitch = field(default_factory=MemoryKillSwitch)
+    people: People | None = TEAM
+    key: bytes = KEY
     notifier: MemoryNotifier = field(default_factory=MemoryNotifier)
+    more_notifiers: tuple[Notifier, ...] = ()
 
     def __post_init__(self) -> None:
         self.script.approvals = self.approvals
@@ -160,8 +180,9 @@ class Stage:
 
     @property
     def catalog(self) -> Catalog:
-        playbook = read_playbook(self.playbook, "mend.yaml")
-        return Catalog({playbook.name: playbook}, {self.action.name: self.action}, {})
+        playbooks = [read_playbook(text, "mend.yaml") for text in (self.playbook, *self.more)]
+        known = {playbook.name: playbook for playbook in playbooks}
+        return Catalog(known, {self.action.name: self.action}, self.checks)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -170,14 +191,18 @@ class Stage:
             catalog=self.catalog,
             policy=lambda: self.policy,
             connections=Connections,
+            people=lambda: self.people,
+            approval_key=lambda: self.key,
             actions={self.action.name: self.action},
-            checks={},
+            checks=self.checks,
             priors=self.priors,
             incidents=self.incidents,
             journal=self.journal,
             approvals=self.approvals,
             audit=self.audit,
-            notifiers=(self.notifier,),
+            locks=self.locks,
+            kill_switch=self.kill_switch,
+            notifiers=(self.notifier, *self.more_notifiers),
         )
         duties: dict[str, tuple[list[type], list[Callable[..., Any]]]] = {
             METRIC: ([IncidentWorkflow], [self.script.observe, self.script.verify]),
@@ -188,9 +213,13 @@ class Stage:
                     remediation.propose,
                     remediation.write_audit,
                     remediation.publish,
+                    remediation.seal_approval,
                     remediation.keep_approval,
-                    remediation.check_preconditions,
+                    remediation.lock,
+                    remediation.unlock,
+                    remediation.admit,
                     remediation.run_step,
+                    remediation.look_at_step,
                     remediation.undo_step,
                 ],
             ),
@@ -212,6 +241,7 @@ class Stage:
     async def alert(self, alert: Alert = ALERT) -> WorkflowHandle[IncidentWorkflow, Outcome]:
         """Raise an alert; gives its incident's workflow."""
         opened = await self.intake.accept(alert)
+        assert opened is not None
         return self.client.get_workflow_handle_for(IncidentWorkflow.run, opened.incident)
 
     async def question(self) -> ApprovalRequest:
@@ -220,11 +250,25 @@ class Stage:
 
     async def answer(self, question: ApprovalRequest, **changes: object) -> ApprovalRequest:
         """Answer a question; by default with a yes that is valid."""
-        yes = ApprovalAnswer(approval=question.id, plan_digest=question.plan_digest, approve=True, by="ada")
-        handle = self.client.get_workflow_handle(question.id)
-        given = yes.model_copy(update=changes)
-        answered: ApprovalRequest = await handle.execute_update("answer", given, result_type=ApprovalRequest)
-        return answered
+        yes = ApprovalAnswer(
+            approval=question.id,
+            binding=question.binding,
+            proof=proof_of(token_of(question, self.key)),
+            approve=True,
+            by="ada",
+            roles=("sre",),
+        )
+        return await self._update("answer", question.id, yes.model_copy(update=changes))
+
+    async def delegate(self, question: ApprovalRequest, by: str, to: str) -> ApprovalRequest:
+        """Hand an approver's vote to somebody without a role."""
+        wish = Handover(approval=question.id, binding=question.binding, by=by, roles=("sre",), to=to)
+        return await self._update("delegate", question.id, wish)
+
+    async def _update(self, name: str, approval: str, said: ApprovalAnswer | Handover) -> ApprovalRequest:
+        handle = self.client.get_workflow_handle(approval)
+        updated: ApprovalRequest = await handle.execute_update(name, said, result_type=ApprovalRequest)
+        return updated
 
     async def resolved_by_others(self, **answer: object) -> Outcome:
         """Raise an alert, answer its question, see the attempt fail; others then resolve it."""

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
-from integrations.audit import verify_file
+from benchmarks.audit_story import story
+from benchmarks.tamper import CAREFUL, Tampering, sound
+from integrations.audit_file import export_rows, verify_file
 from integrations.database import open_database
 from integrations.ports import AuditEntry
 from integrations.store import SqlAuditLog
@@ -159,3 +161,143 @@ def test_verifying_a_file_loads_no_database_library(home: Path) -> None:
         "sys.exit('sqlalchemy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+# What the rows say, beyond that they add up
+
+
+def exported_story(folder: Path, rows: int = 26) -> Path:
+    export_rows(story(rows), folder / "story.jsonl")
+    return folder / "story.jsonl"
+
+
+def test_decisions_are_made_again_and_counted(tmp_path: Path) -> None:
+    answer = aitia_audit(tmp_path, "verify", exported_story(tmp_path))
+    assert "4 of 4 made again from the record" in answer.output
+
+
+def test_without_an_anchor_it_says_what_cannot_be_found(tmp_path: Path) -> None:
+    answer = aitia_audit(tmp_path, "verify", exported_story(tmp_path))
+    assert "the footer's own count alone" in answer.output
+
+
+@pytest.mark.parametrize("tampering", [each for each in CAREFUL if each.found_by in {"decision", "step"}])
+def test_a_finding_is_named_and_ends_with_one(tmp_path: Path, tampering: Tampering) -> None:
+    file = tmp_path / "tampered.jsonl"
+    file.write_bytes(b"".join(tampering.do(sound())))
+    answer = aitia_audit(tmp_path, "verify", file)
+    assert (answer.exit_code, "FINDING row" in answer.output) == (1, True)
+
+
+def test_findings_have_an_answer_for_machines(tmp_path: Path) -> None:
+    file = tmp_path / "tampered.jsonl"
+    file.write_bytes(b"".join(CAREFUL[0].do(sound())))
+    told = json.loads(aitia_audit(tmp_path, "verify", file, "--json").stdout)
+    assert (told["intact"], told["sound"], told["findings"][0]["row"]) == (True, False, 7)
+
+
+# Anchors
+
+
+def settings_with_anchor(home: Path) -> Path:
+    heads = home / "elsewhere.jsonl"
+    (home / "settings.yaml").write_text(f"audit_anchors: ['file:{heads}']\n")
+    return heads
+
+
+def test_the_head_is_handed_to_the_anchors_of_the_settings(home: Path) -> None:
+    heads = settings_with_anchor(home)
+    answer = aitia_audit(home, "anchor")
+    assert (answer.exit_code, len(heads.read_text().splitlines())) == (0, 1)
+
+
+def test_a_head_that_the_anchors_have_is_not_handed_out_again(home: Path) -> None:
+    settings_with_anchor(home)
+    aitia_audit(home, "anchor")
+    assert "have the head already" in aitia_audit(home, "anchor").output
+
+
+def test_handing_out_a_head_without_anchors_is_wrong_usage(home: Path) -> None:
+    assert aitia_audit(home, "anchor").exit_code == 2
+
+
+def test_an_anchor_that_does_not_take_the_head_ends_with_one(home: Path) -> None:
+    (home / "settings.yaml").write_text("audit_anchors: file:/nowhere/heads.jsonl\n")
+    assert aitia_audit(home, "anchor").exit_code == 1
+
+
+def test_a_cut_tail_is_found_by_the_file_of_heads(home: Path, tmp_path: Path) -> None:
+    heads = settings_with_anchor(home)
+    aitia_audit(home, "anchor")
+    rows = exported(home).read_bytes().splitlines(keepends=True)[:2]
+    footer = {"count": 2, "head": json.loads(rows[-1])["hash"]}
+    cut = tmp_path / "cut.jsonl"
+    cut.write_bytes(b"".join(rows) + json.dumps(footer, separators=(",", ":")).encode() + b"\n")
+    codes = [aitia_audit(home, "verify", cut, *more).exit_code for more in ((), ("--anchor", heads))]
+    assert codes == [0, 1]
+
+
+def test_an_older_export_verifies_as_of_when_it_was_made(home: Path) -> None:
+    file, heads = exported(home), settings_with_anchor(home)
+    aitia_audit(home, "anchor")
+    engine: Engine = open_database(f"sqlite:///{home / 'aitia.db'}")
+    SqlAuditLog(engine).append(AuditEntry(actor="gate", event="decided", summary="later"))
+    engine.dispose()
+    aitia_audit(home, "anchor")
+    codes = [
+        aitia_audit(home, "verify", file, "--anchor", heads, *more).exit_code
+        for more in ((), ("--as-of", "2020-01-01"))
+    ]
+    assert codes == [1, 0]
+
+
+# Excerpts and retention
+
+
+def test_one_incident_s_rows_are_exported_to_be_read(home: Path) -> None:
+    file = home / "one.jsonl"
+    aitia_audit(home, "export", file, "--incident", "inc-a-1")
+    assert [json.loads(line)["seq"] for line in file.read_text().splitlines()] == [2, 4]
+
+
+def test_an_excerpt_does_not_pass_for_a_log(home: Path) -> None:
+    aitia_audit(home, "export", home / "one.jsonl", "--incident", "inc-a-1")
+    assert aitia_audit(home, "verify", home / "one.jsonl").exit_code == 1
+
+
+def test_retention_says_what_it_would_do_and_does_nothing(home: Path) -> None:
+    answer = aitia_audit(home, "retain", "--older-than", "1ms")
+    assert ("would move 4 rows" in answer.output, count_of(home)) == (True, 4)
+
+
+def test_retention_moves_rows_to_an_archive_and_says_so_in_the_log(home: Path) -> None:
+    aitia_audit(home, "retain", "--older-than", "1ms", "--yes", "--archive", home / "old.jsonl")
+    assert (verify_file(home / "old.jsonl").count, count_of(home)) == (4, 1)
+
+
+def test_archive_and_the_rest_verify_as_the_whole_log(home: Path) -> None:
+    aitia_audit(home, "retain", "--older-than", "1ms", "--yes", "--archive", home / "old.jsonl")
+    rest = exported(home)
+    codes = [
+        aitia_audit(home, "verify", *files, "--whole").exit_code
+        for files in ((rest,), (home / "old.jsonl", rest))
+    ]
+    assert codes == [1, 0]
+
+
+def test_an_archive_goes_to_the_home_folder_by_itself(home: Path) -> None:
+    aitia_audit(home, "retain", "--older-than", "1ms", "--yes")
+    assert verify_file(home / "audit" / "rows-1-4.jsonl").count == 4
+
+
+@pytest.mark.parametrize("age", ["soon", "-1d", "400"])
+def test_an_age_that_is_none_is_wrong_usage(home: Path, age: str) -> None:
+    assert aitia_audit(home, "retain", "--older-than", age).exit_code == 2
+
+
+def test_nothing_is_cut_where_nothing_is_that_old(home: Path) -> None:
+    assert "nothing to cut" in aitia_audit(home, "retain", "--older-than", "400d", "--yes").output
+
+
+def count_of(home: Path) -> int:
+    return int(json.loads(aitia_audit(home, "verify", "--json").output)["count"])

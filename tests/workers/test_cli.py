@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,13 @@ from tests.workers.doors import QUESTION, OpenDoor, open_door, say_where, settin
 from tests.workers.stage import ALERT, Script, Stage
 from workers.cli import app
 
-OURS = {"AITIA_HOME": None, "AITIA_DOOR_URL": None, "AITIA_DOOR_PORT": None, "AITIA_DATABASE_URL": None}
+OURS = {
+    "AITIA_HOME": None,
+    "AITIA_DOOR_URL": None,
+    "AITIA_DOOR_PORT": None,
+    "AITIA_DATABASE_URL": None,
+    "AITIA_TOKEN": None,
+}
 COMMANDS = {
     "up",
     "door",
@@ -30,11 +37,20 @@ COMMANDS = {
     "approvals",
     "approve",
     "decline",
+    "delegate",
+    "stop-all",
+    "resume",
+    "locks",
+    "people",
     "confirm",
     "correct",
     "diagnose",
     "audit",
     "playbook",
+    "learning",
+    "shadow",
+    "check",
+    "init",
 }
 
 
@@ -210,7 +226,7 @@ def test_an_unknown_approval_is_told_with_those_that_wait(home: Path) -> None:
 
 def test_an_answer_that_does_not_count_ends_with_one(home: Path) -> None:
     result = aitia(home, "decline", QUESTION.id, "--because", "no workflow asks this", "--by", "ada")
-    assert (result.exit_code, "no longer waits" in result.stderr) == (1, True)
+    assert (result.exit_code, "no token of" in result.stderr) == (1, True)
 
 
 async def test_approving_an_incident_answers_its_question(client: Client, tmp_path: Path) -> None:
@@ -223,12 +239,42 @@ async def test_declining_keeps_the_reason(client: Client, tmp_path: Path) -> Non
     assert json.loads(answered.stdout)["because"] == "not now"
 
 
+async def test_declining_with_what_it_was_instead_needs_no_reason(client: Client, tmp_path: Path) -> None:
+    answered = await answer(client, tmp_path, "decline", "--it-was", "till:cpu", "--json")
+    assert json.loads(answered.stdout)["corrected"]["service"] == "till"
+
+
+def test_declining_without_any_reason_is_wrong_usage(home: Path) -> None:
+    assert aitia(home, "decline", QUESTION.id).exit_code == 2
+
+
+@pytest.mark.parametrize("it_was", ["till:gremlins", ":cpu"])
+def test_what_is_no_fault_is_told_with_those_there_are(home: Path, it_was: str) -> None:
+    result = aitia(home, "decline", QUESTION.id, "--it-was", it_was)
+    assert (result.exit_code, "pool_exhausted" in result.stderr) == (1, True)
+
+
+async def test_a_vote_can_be_handed_over_where_people_are_named(client: Client, tmp_path: Path) -> None:
+    tokens = [aitia(tmp_path, "people", "add", "bob", "--role", "sre").stdout.strip()]
+    aitia(tmp_path, "people", "add", "kim")
+    handed = await answer(client, tmp_path, "delegate", "--to", "kim", "--token", tokens[0])
+    assert "kim answers for bob" in handed.stdout
+
+
+async def test_a_persons_token_says_who_approves(client: Client, tmp_path: Path) -> None:
+    token = aitia(tmp_path, "people", "add", "bob", "--role", "sre").stdout.strip()
+    answered = await answer(client, tmp_path, "approve", "--json", "--token", token)
+    assert json.loads(answered.stdout)["answered_by"] == ["bob"]
+
+
 async def answer(client: Client, home: Path, word: str, *options: str) -> Result:
     """Answer the question of an incident by its incident's id."""
     with open_door(settings_of(home, client)) as door:
         say_where(door)
         house = door.house
         stage = Stage(client, Script(), MemoryAction(), incidents=house.incidents, approvals=house.approvals)
+        stage.key = house.settings.approval_key()
+        stage.people = house.people.read()
         async with stage.at_work():
             await stage.alert()
             question = await stage.question()
@@ -236,7 +282,63 @@ async def answer(client: Client, home: Path, word: str, *options: str) -> Result
             return await asyncio.to_thread(aitia, home, *words)
 
 
+# Stopping everything
+
+
+def test_a_stop_is_shown_with_the_incidents_until_it_is_released(home: Path) -> None:
+    stopped = aitia(home, "stop-all", "--because", "smoke", "--by", "ada")
+    listed = aitia(home, "incidents").stdout
+    released = aitia(home, "resume", "--because", "all well", "--by", "bob")
+    assert (stopped.exit_code, released.exit_code) == (0, 0)
+    assert "stopped by ada" in listed.splitlines()[0]
+    assert "stopped" not in aitia(home, "incidents").stdout
+
+
+def test_a_stop_without_a_reason_is_wrong_usage(home: Path) -> None:
+    assert aitia(home, "stop-all").exit_code == 2
+
+
+def test_what_is_being_acted_on_is_listed_with_by_whom(home: Path, opened: OpenDoor) -> None:
+    opened.house.locks.acquire(frozenset({"till"}), "inc-9/p1", now=time.time(), lease=60.0)
+    listed = aitia(home, "locks").stdout
+    opened.house.locks.release("inc-9/p1")
+    assert "till inc-9/p1" in listed
+
+
+# People
+
+
+def test_a_persons_token_is_printed_once_and_alone(tmp_path: Path) -> None:
+    result = aitia(tmp_path, "people", "add", "ada", "--role", "sre", "--slack", "U1")
+    assert (result.exit_code, len(result.stdout.split())) == (0, 1)
+    assert result.stdout.strip() not in (tmp_path / "people.yaml").read_text()
+
+
+def test_people_are_listed_with_their_roles(tmp_path: Path) -> None:
+    aitia(tmp_path, "people", "add", "ada", "--role", "sre", "--role", "dba")
+    assert aitia(tmp_path, "people", "list").stdout == "ada sre, dba\n"
+
+
+def test_who_is_not_named_at_all_is_told_as_such(tmp_path: Path) -> None:
+    assert "nobody is named" in aitia(tmp_path, "people", "list").stdout
+
+
+def test_a_person_can_be_struck_out(tmp_path: Path) -> None:
+    aitia(tmp_path, "people", "add", "ada")
+    assert aitia(tmp_path, "people", "remove", "ada").exit_code == 0
+    assert json.loads(aitia(tmp_path, "people", "list", "--json").stdout) == {"named": True, "people": []}
+
+
+def test_an_unknown_person_can_not_be_struck_out(tmp_path: Path) -> None:
+    assert aitia(tmp_path, "people", "remove", "ada").exit_code == 1
+
+
 # Completion
+
+
+def test_people_are_completed(tmp_path: Path) -> None:
+    aitia(tmp_path, "people", "add", "ada")
+    assert completed(tmp_path, "aitia people remove a") == ["ada"]
 
 
 def test_commands_are_completed(tmp_path: Path) -> None:
@@ -252,7 +354,7 @@ def test_approvals_are_completed(home: Path) -> None:
 
 
 def test_playbooks_are_completed(tmp_path: Path) -> None:
-    assert completed(tmp_path, "aitia playbook show restart") == ["restart-service"]
+    assert completed(tmp_path, "aitia playbook show restart-s") == ["restart-service"]
 
 
 def test_without_a_running_aitia_completion_is_silent(tmp_path: Path) -> None:

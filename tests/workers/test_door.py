@@ -8,18 +8,20 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 from temporalio.client import Client
 
 from causal.errors import Unavailable
-from integrations.memory import MemoryApprovals, MemoryAuditLog, MemoryIncidents, MemoryPriorStore
+from integrations.memory import MemoryApprovals, MemoryAuditLog, MemoryIncidents
 from integrations.memory_actions import MemoryAction
 from integrations.ports import AuditEntry, AuditRow
-from playbooks.catalog import Catalog
+from playbooks.approval import token_of
 from playbooks.remedy import ApprovalRequest, Outcome
 from tests.workers.doors import QUESTION, YES, OpenDoor
 from tests.workers.stage import ALERT, PLAYBOOK, Script, Stage
-from workers.door.api import Answer, Api
-from workers.learning_agent import LearningAgent
+from workers.answering import Answering
+from workers.door.approvals import Answer, ApprovalsApi
+from workers.door.callers import Callers
 from workers.policies import METRIC
 
 PATHS = [
@@ -28,6 +30,15 @@ PATHS = [
     ("POST", "/api/incidents/inc-1/cause"),
     ("GET", "/api/approvals"),
     ("POST", "/api/approvals/inc-1-p1"),
+    ("POST", "/api/approvals/inc-1-p1/delegate"),
+    ("GET", "/api/stop"),
+    ("POST", "/api/stop"),
+    ("POST", "/api/resume"),
+    ("GET", "/api/locks"),
+    ("GET", "/api/learning"),
+    ("POST", "/api/learning/check"),
+    ("POST", "/api/learning/restore"),
+    ("GET", "/api/learning/retrain"),
     ("GET", "/api/audit"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
@@ -50,6 +61,8 @@ class Story:
     outcome: Outcome
     other_plan: httpx.Response
     reasonless: httpx.Response
+    tokenless: httpx.Response
+    nameless: httpx.Response
     yes: httpx.Response
     replayed: httpx.Response
     afterwards: httpx.Response
@@ -68,17 +81,21 @@ async def story(opened: OpenDoor, module_client: Client) -> Story:
         incidents=house.incidents,
         approvals=house.approvals,
         audit=house.audit,
+        people=None,
+        key=house.settings.approval_key(),
     )
 
     async def answer(question: ApprovalRequest, **changes: Any) -> httpx.Response:
-        given = {**YES, "plan_digest": question.plan_digest, **changes}
+        given = {**YES, "binding": question.binding, "token": token_of(question, stage.key), **changes}
         return await asyncio.to_thread(opened.post, f"/api/approvals/{question.id}", json=given)
 
     async with stage.at_work():
         handle = await stage.alert()
         question = await stage.question()
-        other_plan = await answer(question, plan_digest="0" * 64)
+        other_plan = await answer(question, binding="0" * 64)
         reasonless = await answer(question, approve=False)
+        tokenless = await answer(question, token="made up")
+        nameless = await answer(question, by="")
         yes, replayed = await answer(question), await answer(question)
         outcome = await handle.result()
         afterwards = await answer(question)
@@ -89,7 +106,19 @@ async def story(opened: OpenDoor, module_client: Client) -> Story:
         await handle.result()
         late = await answer(hasty)
     refused = tuple(row for row in house.audit.rows() if row.entry.event == "approval.refused")
-    return Story(question, outcome, other_plan, reasonless, yes, replayed, afterwards, late, refused)
+    return Story(
+        question,
+        outcome,
+        other_plan,
+        reasonless,
+        tokenless,
+        nameless,
+        yes,
+        replayed,
+        afterwards,
+        late,
+        refused,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -246,9 +275,9 @@ def test_a_limit_out_of_bounds_is_named(opened: OpenDoor, path: str, field: str)
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"plan_digest": None}, "plan_digest"),
+        ({"binding": None}, "binding"),
+        ({"token": None}, "token"),
         ({"approve": "perhaps"}, "approve"),
-        ({"by": ""}, "by"),
         ({"by": "a\u0000b"}, "by"),
         ({"by": "\u001b[2J"}, "by"),
         ({"by": "a" * 201}, "by"),
@@ -279,7 +308,7 @@ def test_a_body_that_is_not_json_is_refused_with_words(opened: OpenDoor, body: b
 
 
 def test_half_a_surrogate_pair_in_a_name_is_refused(opened: OpenDoor) -> None:
-    body = b'{"plan_digest": "d", "approve": true, "by": "\\ud800"}'
+    body = b'{"binding": "d", "token": "t", "approve": true, "by": "\\ud800"}'
     answer = opened.post("/api/approvals/x", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, "by" in error(answer)) == (422, True)
 
@@ -305,8 +334,19 @@ def test_the_description_knows_every_path(opened: OpenDoor) -> None:
         "/api/incidents/{incident}",
         "/api/approvals",
         "/api/approvals/{approval}",
+        "/api/approvals/{approval}/delegate",
         "/api/audit",
+        "/api/learning",
+        "/api/learning/check",
+        "/api/learning/restore",
+        "/api/learning/retrain",
+        "/api/locks",
+        "/api/redaction",
+        "/api/resume",
+        "/api/stop",
         "/webhooks/alertmanager",
+        "/webhooks/alerts",
+        "/webhooks/grafana",
     } == set(described)
 
 
@@ -345,6 +385,14 @@ def test_a_decline_without_a_reason_is_refused(story: Story) -> None:
     assert (story.reasonless.status_code, "reason" in error(story.reasonless)) == (409, True)
 
 
+def test_an_answer_without_the_questions_token_is_refused(story: Story) -> None:
+    assert (story.tokenless.status_code, "no token of" in error(story.tokenless)) == (409, True)
+
+
+def test_an_answer_without_a_name_is_refused(story: Story) -> None:
+    assert (story.nameless.status_code, "needs a name" in error(story.nameless)) == (409, True)
+
+
 def test_a_replayed_answer_is_refused_with_its_reason(story: Story) -> None:
     assert (story.replayed.status_code, "approved already" in error(story.replayed)) == (409, True)
 
@@ -358,12 +406,18 @@ def test_a_late_answer_is_refused_with_its_reason(story: Story) -> None:
 
 
 def test_every_refusal_is_in_the_audit_log_with_its_reason(story: Story) -> None:
-    told = [story.other_plan, story.reasonless, story.replayed, story.afterwards, story.late]
+    told = [story.other_plan, story.reasonless, story.tokenless, story.nameless]
+    told += [story.replayed, story.afterwards, story.late]
     assert [row.entry.summary for row in story.refusals] == [error(answer) for answer in told]
 
 
 def test_a_refusal_in_the_audit_log_names_who_answered(story: Story) -> None:
-    assert {row.entry.actor for row in story.refusals} == {"ada"}
+    assert {row.entry.actor for row in story.refusals} == {"ada", "somebody without a name"}
+
+
+def test_a_refusal_in_the_audit_log_names_the_plan_and_no_token(story: Story) -> None:
+    facts = story.refusals[2].entry.facts
+    assert (facts["binding"], "proof" in facts) == (story.question.binding, False)
 
 
 def test_a_refused_answer_changes_nothing(story: Story) -> None:
@@ -390,8 +444,10 @@ async def test_without_agents_an_answer_is_not_waited_for_for_ever(client: Clien
     await client.start_workflow("RemediationWorkflow", id=QUESTION.id, task_queue=METRIC)
     approvals = MemoryApprovals()
     approvals.put(QUESTION)
-    incidents, audit = MemoryIncidents(), MemoryAuditLog()
-    hear = LearningAgent(MemoryPriorStore(), Catalog(), incidents, audit).hear
-    api = Api(incidents, approvals, audit, lambda: client, hear, patience=0.5)
+    callers = Callers(lambda: None)
+    parts = approvals, MemoryIncidents(), MemoryAuditLog()
+    answering = Answering(*parts, lambda: client, lambda: b"key", patience=0.5)
+    api = ApprovalsApi(approvals, answering, callers)
+    anybody = Request({"type": "http"})
     with pytest.raises(Unavailable, match="before answering again"):
-        await api.answer(QUESTION.id, Answer.model_validate(YES))
+        await api.answer(QUESTION.id, Answer.model_validate(YES), anybody)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 
-from causal.evidence import Diagnosis
+from causal.evidence import Diagnosis, Entity
 from integrations.memory_actions import MemoryAction
+from playbooks.policy import Policy
 from playbooks.remedy import AttemptStatus, StepStatus
 from tests.workers.stage import ALERT, PLAYBOOK, Script, Stage, eventually, hypothesis
 
@@ -67,7 +68,7 @@ async def test_a_question_is_withdrawn_when_the_trouble_goes_away_by_itself(stag
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"plan_digest": "0" * 64}, "another plan"), ({"approval": "inc-other-p1"}, "inc-other-p1")],
+    [({"binding": "0" * 64}, "another plan"), ({"approval": "inc-other-p1"}, "inc-other-p1")],
     ids=["another plan", "another approval"],
 )
 async def test_an_approval_for_something_else_is_refused(
@@ -181,3 +182,50 @@ async def test_the_ticket_tells_the_story_to_its_end(stage: Stage) -> None:
     shown = stage.ticket()
     assert shown.status == "recovered"
     assert shown.ended_at is not None
+
+
+# Never the same fix again
+
+
+def two_causes(client: Client, second: str) -> Stage:
+    """A stage whose diagnosis has two hypotheses, and on which nothing helps."""
+    other = hypothesis(0.8).model_copy(update={"service": second, "entity": Entity.of_service(second)})
+    verdict = Diagnosis(engine="test", hypotheses=(hypothesis(0.9), other), none_of_these=0.1)
+    return Stage(client, Script(diagnosis=verdict, recovers=False), MemoryAction())
+
+
+async def test_after_a_plan_that_did_not_help_the_next_hypothesis_has_its_turn(client: Client) -> None:
+    stage = two_causes(client, "payment")
+    async with stage.at_work():
+        handle = await stage.alert()
+        await stage.answer(await stage.question())
+        question = await eventually(lambda: [each for each in stage.approvals.open() if each.plan == "p2"])
+        await stage.answer(question[0], approve=False, because="enough")
+        await handle.signal("resolved")
+        outcome = await handle.result()
+    assert [attempt.status for attempt in outcome.attempts] == [
+        AttemptStatus.NOT_RECOVERED,
+        AttemptStatus.DECLINED,
+    ]
+
+
+async def test_another_plan_for_a_cause_that_was_treated_in_vain_is_left_to_people(client: Client) -> None:
+    again = PLAYBOOK.replace("name: mend", "name: heal").replace("first-", "other-")
+    stage = two_causes(client, "cart")
+    stage.more = (again,)
+    async with stage.at_work():
+        outcome = await stage.resolved_by_others()
+    assert [attempt.plan.id for attempt in outcome.attempts] == ["p1"]
+    assert [attempt.status for attempt in stage.ticket().attempts[1:]] == [AttemptStatus.LEFT]
+
+
+async def test_a_plan_that_the_gate_leaves_does_not_hide_the_next_one(client: Client) -> None:
+    stage = two_causes(client, "payment")
+    stage.policy = Policy(frozen_targets=("first-cart",))
+    async with stage.at_work():
+        handle = await stage.alert()
+        question = await stage.question()
+        await stage.answer(question, approve=False, because="enough")
+        await handle.signal("resolved")
+        outcome = await handle.result()
+    assert [attempt.status for attempt in outcome.attempts] == [AttemptStatus.LEFT, AttemptStatus.DECLINED]

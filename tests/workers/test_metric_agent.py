@@ -314,6 +314,30 @@ def test_no_traffic_is_no_recovery(broken: Ward) -> None:
     assert not broken.check(seen, NOW).recovered
 
 
+def test_what_was_seen_is_told_with_figures(healed: tuple[Ward, Observation]) -> None:
+    ward, seen = healed
+    ward.clock.now = NOW + 60
+    assert "gateway got" in ward.check(seen, NOW).says
+
+
+def test_an_alert_about_saturation_is_judged_by_resources_or_says_that_none_are_told(broken: Ward) -> None:
+    seen = broken.observe(symptom=Symptom(service="gateway", signal="saturation"))
+    broken.see(NOW, NOW + 60)
+    broken.clock.now = NOW + 60
+    assert "no metric tells" in broken.check(seen, NOW).says
+
+
+def test_a_system_that_was_well_before_the_fix_is_known_to_have_been(
+    healed: tuple[Ward, Observation],
+) -> None:
+    ward, seen = healed
+    ward.see(NOW + 60, NOW + 140)
+    ward.clock.now = NOW + 140
+    since = ward.check(seen, NOW + 80).well_since
+    assert since is not None
+    assert NOW <= since <= NOW + 15
+
+
 def test_quiet_time_is_known_even_when_the_store_has_forgotten_it(healed: tuple[Ward, Observation]) -> None:
     ward, seen = healed
     forgetful = Ward(ward.folder, clock=Clock(NOW + 60))

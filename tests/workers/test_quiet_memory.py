@@ -8,7 +8,7 @@ from causal.evidence import Window
 from causal.quiet import minutes
 from integrations.memory_telemetry import MemoryTelemetryStore
 from integrations.otlp import decode_traces
-from integrations.quiet_profile import NAME, read_profile
+from integrations.quiet_profile import NAME, digest, read_profile
 from tests.workers.running import traffic
 from workers.quiet_memory import QuietMemory
 
@@ -78,3 +78,46 @@ def test_a_long_silence_costs_no_minute_of_reading(tmp_path: Path) -> None:
     memory = QuietMemory(store(), tmp_path, span=300.0)
     memory.tend(NOW + 86_400.0, ())
     assert minutes(memory.before(NOW + 86_400.0, ())) == 0
+
+
+# Learned anew
+
+
+def test_what_is_learned_anew_from_the_same_telemetry_is_the_same(tmp_path: Path) -> None:
+    memory = QuietMemory(store(), tmp_path)
+    memory.tend(T0 + 300.0, ())
+    before, after = memory.relearn(T0 + 300.0, ())
+    assert digest(before) == digest(after)
+
+
+def test_minutes_that_only_the_profile_still_knows_are_kept(tmp_path: Path) -> None:
+    QuietMemory(store(), tmp_path).tend(NOW, ())
+    forgetful = QuietMemory(store(T0 + 240.0, NOW), tmp_path)
+    before, after = forgetful.relearn(NOW, ())
+    assert set(after.start.tolist()) == set(before.start.tolist())
+
+
+def test_minutes_that_were_missed_are_learned(tmp_path: Path) -> None:
+    before, after = QuietMemory(store(), tmp_path).relearn(T0 + 300.0, ())
+    assert (minutes(before), minutes(after)) == (0, 3)
+
+
+def test_minutes_of_an_incident_are_forgotten_for_good(tmp_path: Path) -> None:
+    memory = QuietMemory(store(), tmp_path)
+    memory.tend(T0 + 300.0, ())
+    memory.relearn(T0 + 300.0, (Window(start=T0, end=T0 + 1.0),))
+    assert minutes(read_profile(tmp_path)) == 2
+
+
+def test_minutes_older_than_the_span_are_forgotten(tmp_path: Path) -> None:
+    memory = QuietMemory(store(), tmp_path, span=300.0)
+    memory.tend(NOW, ())
+    _, after = memory.relearn(NOW + 120.0, ())
+    assert after.start.min() >= NOW - 180.0
+
+
+def test_learning_goes_on_after_learning_anew(tmp_path: Path) -> None:
+    memory = QuietMemory(store(), tmp_path)
+    memory.relearn(T0 + 300.0, ())
+    memory.tend(NOW, ())
+    assert minutes(memory.before(NOW, ())) == 8

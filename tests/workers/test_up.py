@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -100,11 +101,27 @@ def test_a_clean_stop_leaves_no_run_file(home: Path) -> None:
     assert not (home / "run.json").exists()
 
 
+def test_a_killed_temporal_server_is_started_again_where_it_was(home: Path) -> None:
+    with running(home) as here:
+        before = here.run["temporal"]
+        os.kill(before["pid"], signal.SIGKILL)
+        after = wait_for(lambda: another_server(here, before["pid"]), "another Temporal server")
+        assert after["address"] == before["address"]
+        wait_for(lambda: [each["id"] for each in here.get("/api/incidents")], "the incidents of before")
+
+
 def test_two_in_one_home_are_refused(home: Path) -> None:
     with running(home):
         second = aitia(home, "up")
     assert second.returncode == 1
     assert "another Aitia is running" in second.stderr
+
+
+def another_server(here: RunningAitia, pid: int) -> dict[str, Any] | None:
+    """The Temporal server that runs, once it is another one and the agents are at work with it."""
+    now: dict[str, Any] = here.run["temporal"]
+    ready = httpx.get(f"{here.run['door']['url']}/healthz", timeout=10).is_success
+    return now if now["pid"] != pid and ready else None
 
 
 def kill_worker(here: RunningAitia) -> None:

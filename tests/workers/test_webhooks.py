@@ -100,9 +100,28 @@ def test_alerts_of_one_notification_may_be_of_several_incidents(opened: OpenDoor
     assert len(tell(opened, alert("first", "one"), alert("second", "other"))) == 2
 
 
+def test_an_alert_of_grafanas_opens_an_incident(opened: OpenDoor) -> None:
+    answer = opened.post("/webhooks/grafana", json={"version": "1", "alerts": [alert("grafana", "search")]})
+    [incident] = answer.json()["incidents"]
+    assert opened.get(f"/api/incidents/{incident}").json()["alert"]["source"] == "grafana"
+
+
+def test_a_sentence_and_a_service_open_an_incident(opened: OpenDoor) -> None:
+    answer = opened.post("/webhooks/alerts", json={"summary": "search fails", "service": "plain-search"})
+    [incident] = answer.json()["incidents"]
+    assert opened.get(f"/api/incidents/{incident}").json()["title"] == "search fails"
+
+
+def test_an_alert_that_is_expected_opens_no_incident(opened: OpenDoor) -> None:
+    windows = "windows:\n  - {because: batch, weekdays: [mon, tue, wed, thu, fri, sat, sun], zone: UTC, "
+    (opened.house.settings.home / "maintenance.yaml").write_text(f'{windows}service: "expected-*"}}\n')
+    answer = opened.post(WEBHOOK, json=payload(alert("in-maintenance", "expected-cart")))
+    assert answer.json() == {"incidents": [], "resolved": 0, "expected": 1}
+
+
 def test_a_resolved_alert_that_nobody_knows_is_taken(opened: OpenDoor) -> None:
     answer = opened.post(WEBHOOK, json=payload(alert("unknown", "nobody", status="resolved")))
-    assert answer.json() == {"incidents": [], "resolved": 1}
+    assert answer.json() == {"incidents": [], "resolved": 1, "expected": 0}
 
 
 async def test_a_resolved_alert_reaches_its_incident(opened: OpenDoor, module_client: Client) -> None:

@@ -1,41 +1,44 @@
 """``aitia audit``: reading the record of what was decided and done, and checking that nobody changed it.
 
-Exit codes: 0 all is well; 1 the chain was changed, the first bad row is named; 2 wrong usage, or nothing
-to read.
+Exit codes: 0 all is well; 1 the chain was changed (the first bad row is named), a decision does not follow
+from what it rested on, or a step from no decision; 2 wrong usage, or nothing to read.
 """
 
 import json
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from causal.errors import AitiaError, Malformed, NotFound, Tampered
-from integrations.audit import Verified, export_rows, verify_file, verify_rows
+from causal.errors import AitiaError, NotFound, Tampered
 from integrations.ports import AuditLog, AuditRow
+from workers.commands.audit_check import Checked, check, in_words
+from workers.settings import Settings
 
 app = typer.Typer(
     help="What was decided and done, and the proof that nobody changed it.", no_args_is_help=True
 )
 
-_HASH_LENGTH = 64
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OfIncident = Annotated[str | None, typer.Option(help="Only the rows of this incident.")]
 
 
 @app.command("list")
 def list_rows(
-    incident: Annotated[str | None, typer.Option(help="Only the rows of this incident.")] = None,
+    incident: OfIncident = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows, the newest.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List the newest rows, the newest last."""
     with _exit_codes(), _log() as log:
-        rows = deque(log.rows(incident), maxlen=limit)
+        newest = log.last()
+        after = newest.seq - limit if newest and incident is None else 0
+        rows = deque(log.rows(incident, after=max(0, after)), maxlen=limit)
     if as_json:
         _print_json([row.model_dump(mode="json") for row in rows])
         return
@@ -47,8 +50,8 @@ def list_rows(
 def show(seq: Annotated[int, typer.Argument(min=1, help="The row's number.")], as_json: Json = False) -> None:
     """Show one row with all its facts."""
     with _exit_codes(), _log() as log:
-        row = next(islice(log.rows(), seq - 1, None), None)
-        if row is None:
+        row = next(islice(log.rows(after=seq - 1), 1), None)
+        if row is None or row.seq != seq:
             raise NotFound(f"the audit log has no row {seq}")
     if as_json:
         _print_json(row.model_dump(mode="json"))
@@ -58,44 +61,104 @@ def show(seq: Annotated[int, typer.Argument(min=1, help="The row's number.")], a
 
 
 @app.command()
-def export(file: Annotated[Path, typer.Argument(help="Where to; an older file is replaced.")]) -> None:
-    """Write the whole log to a file that can be verified anywhere."""
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to; an older file is replaced.")],
+    incident: OfIncident = None,
+) -> None:
+    """Write the whole log to a file that can be verified anywhere, or one incident's rows to be read."""
+    from integrations.audit_file import export_rows, export_some
+
     with _exit_codes(), _log() as log:
+        if incident is not None:
+            count = export_some(log.rows(incident), file)
+            typer.echo(f"{count} rows of {incident} written to {file}: an excerpt, that proves nothing alone")
+            return
         done = export_rows(log.rows(), file)
     typer.echo(f"{done.count} rows written to {file}\nhead {done.head}")
 
 
 @app.command()
 def verify(
-    file: Annotated[Path | None, typer.Argument(help="An exported file; without one: the database.")] = None,
-    anchor: Annotated[
-        str | None, typer.Option(help="A head kept elsewhere, that must be in the chain.")
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Exported files, archives first; without one: the database."),
     ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="What was kept elsewhere: a head, a file of heads, or a git repository of them."),
+    ] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="When an older export was made: leave out heads kept later.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Ask for every row from the first: give the archives too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Recompute the chain, of an exported file with no network and no settings."""
+    """Recompute the chain and every decision; of exported files with no network, settings or database."""
+    moment = as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else None
     with _exit_codes():
         try:
-            done = _verified(file, anchor)
+            done = _checked(files or [], anchor or [], moment, whole=whole)
         except Tampered as error:
             if as_json:
                 _print_json({"intact": False, "row": error.row, "says": str(error)})
             raise
     if as_json:
-        _print_json({"intact": True, **done.model_dump()})
-        return
-    typer.echo(f"intact: {done.count} rows\nhead {done.head}")
-    if done.anchored is not None:
-        typer.echo(f"the anchor is row {done.anchored}")
+        _print_json(done.as_json())
+    else:
+        typer.echo("\n".join(map(_plain, in_words(done))))
+    if done.review.findings:
+        raise typer.Exit(1)
 
 
-def _verified(file: Path | None, anchor: str | None) -> Verified:
-    if anchor is not None and (len(anchor) != _HASH_LENGTH or set(anchor) - set("0123456789abcdef")):
-        raise Malformed("a head is 64 hexadecimal digits in lower case", where="--anchor")
-    if file is not None:
-        return verify_file(file, anchor)
+@app.command()
+def anchor() -> None:
+    """Hand the head to the anchors of the settings (AITIA_AUDIT_ANCHORS), as the learning agent does."""
+    from integrations.anchors import keep_head, read_anchors
+
+    with _exit_codes():
+        settings = _settings()
+        anchors = read_anchors(settings.audit_anchors, settings.audit_anchor_token_file)
+        if not anchors:
+            raise NotFound(
+                "no anchor is set: AITIA_AUDIT_ANCHORS=file:/elsewhere/heads.jsonl,git:/…,https://…"
+            )
+        with _log() as log:
+            row = keep_head(log, anchors, now=datetime.now(UTC))
+    typer.echo(_plain(row.entry.summary) if row else "the anchors have the head already")
+    if row and row.entry.facts["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def retain(
+    older_than: Annotated[str, typer.Option(help="Cut rows older than this, such as 400d.")],
+    archive: Annotated[
+        Path | None, typer.Option(help="Where they go; else AITIA_HOME/audit/rows-<first>-<last>.jsonl.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it; without, it is only said what would be.")
+    ] = False,
+) -> None:
+    """Move the oldest rows to an archive that verifies, and leave a row that proves which they were."""
+    from workers.commands.audit_retain import age, cut
+
+    with _exit_codes(), _log() as log:
+        typer.echo(cut(log, age(older_than), archive, _settings().home, really=yes))
+
+
+def _checked(files: list[Path], anchors: list[str], as_of: datetime | None, *, whole: bool) -> Checked:
+    if files:
+        return check(files, anchors, as_of=as_of, whole=whole)
     with _log() as log:
-        return verify_rows(log.rows(), anchor)
+        return check(log, anchors, as_of=as_of, whole=whole)
+
+
+def _settings() -> Settings:
+    from workers.settings import read_settings
+
+    return read_settings()
 
 
 @contextmanager
@@ -103,9 +166,8 @@ def _log() -> Iterator[AuditLog]:
     # Late, because verifying a file must work where neither settings nor a database are.
     from integrations.database import open_database
     from integrations.store import SqlAuditLog
-    from workers.settings import read_settings
 
-    engine = open_database(read_settings().database_url, create=False)
+    engine = open_database(_settings().database_url, create=False)
     try:
         yield SqlAuditLog(engine)
     finally:

@@ -1,8 +1,9 @@
-"""How the command line speaks to a running Aitia: over the door's API, with the token of the home folder."""
+"""How the command line speaks to a running Aitia: over the door's API, with a token."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import httpx
@@ -13,11 +14,14 @@ from workers.settings import Settings, read_settings
 _KINDS: dict[int, type[AitiaError]] = {404: NotFound, 409: Conflict, 503: Unavailable}
 
 
-def ask_door(method: str, path: str, **parts: Any) -> Any:
-    """One request to the API; gives the decoded answer, raises our own errors with the door's words."""
+def ask_door(method: str, path: str, *, token: str | None = None, **parts: Any) -> Any:
+    """One request to the API; gives the decoded answer, raises our own errors with the door's words.
+
+    It is made with a person's own ``token``, else with that of AITIA_TOKEN, else with the door's.
+    """
     settings = read_settings()
     url = door_url(settings)
-    headers = {"Authorization": f"Bearer {settings.token()}"}
+    headers = {"Authorization": f"Bearer {token or os.environ.get('AITIA_TOKEN') or settings.token()}"}
     try:
         answer = httpx.request(method, f"{url}/api{path}", headers=headers, timeout=30.0, **parts)
         told = answer.json()

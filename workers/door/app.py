@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -21,14 +22,25 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from causal.errors import AitiaError, Conflict, Malformed, NotFound, Refused, TooLarge, Unavailable
+from workers.door.alert_desk import AlertDesk
 from workers.door.api import Api
+from workers.door.approvals import ApprovalsApi
+from workers.door.brakes import BrakesApi
+from workers.door.callers import Callers
 from workers.door.guard import Guard
-from workers.door.otlp import otlp_routes
+from workers.door.learning import LearningApi
+from workers.door.otlp import IN_THE_AIR, otlp_routes
+from workers.door.otlp_grpc import Limits, otlp_grpc
+from workers.door.redaction import RedactionApi
+from workers.door.slack import SlackRoutes
 from workers.door.webhooks import CALL_GRAPH_SECONDS, Webhooks
 from workers.house import House
 from workers.policies import QUEUES
 from workers.rolling import Rolling
+from workers.slack_socket import listening
 from workers.temporal import connect
+
+log = structlog.get_logger()
 
 STATUS: tuple[tuple[type[AitiaError], int], ...] = (
     (TooLarge, 413),
@@ -54,7 +66,8 @@ def door(house: House) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         house.hand_over(await connect(house.settings))
-        yield
+        async with _grpc_door(house), _slack_by_socket(house):
+            yield
 
     app = FastAPI(
         title="Aitia",
@@ -64,7 +77,7 @@ def door(house: House) -> FastAPI:
         dependencies=[Security(BEARER)],  # for the description alone; the guard stands before every path
         responses={"default": {"model": Problem, "description": "What was wrong"}},
     )
-    app.add_middleware(Guard, token=house.settings.token())
+    app.add_middleware(Guard, token=house.settings.token(), people=house.people.read)
     app.add_exception_handler(AitiaError, _tell_error)
     app.add_exception_handler(RequestValidationError, _tell_mistakes)
     app.add_exception_handler(HTTPException, _tell_http)
@@ -72,8 +85,15 @@ def door(house: House) -> FastAPI:
     settings = house.settings
     rolling = Rolling(house.telemetry, memory=CALL_GRAPH_SECONDS)
     hear = house.learning_agent.hear
-    app.include_router(Api(house.incidents, house.approvals, house.audit, house.client, hear).router())
-    app.include_router(Webhooks(house.intake, rolling, settings.body_limit).router())
+    callers = Callers(house.people.read)
+    app.include_router(Api(house.incidents, house.audit, callers, hear).router())
+    app.include_router(ApprovalsApi(house.approvals, house.answering, callers).router())
+    app.include_router(BrakesApi(house.brakes, house.locks, callers).router())
+    learning = LearningApi(house.priors, house.learning_agent.autonomy, callers, house.client)
+    app.include_router(learning.router())
+    app.include_router(RedactionApi(house.redactor).router())
+    app.include_router(Webhooks(AlertDesk(house.intake, rolling), settings.body_limit).router())
+    app.include_router(SlackRoutes(house.slack_door, settings.slack_signing_secret).router())
     app.router.routes.extend(otlp_routes(house.telemetry, settings.body_limit, settings.inflated_limit))
 
     @app.get("/healthz", include_in_schema=False)
@@ -86,6 +106,32 @@ def door(house: House) -> FastAPI:
         return JSONResponse(state, status_code=503 if waiting else 200)
 
     return app
+
+
+@asynccontextmanager
+async def _grpc_door(house: House) -> AsyncIterator[None]:
+    """OTLP over gRPC beside HTTP, where the settings give it a port."""
+    settings = house.settings
+    if settings.otlp_grpc_port is None:
+        yield
+        return
+    host = f"[{settings.door_host}]" if ":" in settings.door_host else settings.door_host
+    limits = Limits(settings.inflated_limit, IN_THE_AIR)
+    address = f"{host}:{settings.otlp_grpc_port}"
+    async with otlp_grpc(house.telemetry, settings.token(), address, limits) as port:
+        log.info("OTLP over gRPC", port=port)
+        yield
+
+
+@asynccontextmanager
+async def _slack_by_socket(house: House) -> AsyncIterator[None]:
+    """People in Slack over Socket Mode, where there is an app-level token for it."""
+    token = house.settings.slack_app_token
+    if token is None or house.slack_door is None:
+        yield
+        return
+    async with listening(house.slack_door, token.get_secret_value(), house.settings.slack_url):
+        yield
 
 
 async def _tell_error(_: Request, error: Exception) -> JSONResponse:

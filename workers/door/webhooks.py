@@ -2,69 +2,56 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 
-from causal.correlate import neighbourhood
-from causal.errors import TooLarge
-from causal.evidence import Alert
-from integrations.alertmanager import parse
-from workers.intake import Intake
-from workers.rolling import Rolling
+from integrations.alertmanager import GRAFANA, parse
+from integrations.plain_alerts import parse_plain
+from playbooks.approval import raised_by
+from workers.door.alert_desk import Accepted, AlertDesk, Notices
+from workers.door.bodies import limited_body
+from workers.door.callers import PERSON
 
 CALL_GRAPH_SECONDS = 600.0
-
-
-class Accepted(BaseModel):
-    """Which incidents the alerts of a webhook belong to now."""
-
-    incidents: list[str]
-    resolved: int = 0
 
 
 @dataclass(frozen=True)
 class Webhooks:
     """Alert intake over HTTP. Alertmanager retries on 5xx only, so overload is a 503 and never a 429."""
 
-    intake: Intake
-    rolling: Rolling
+    desk: AlertDesk
     body_limit: int
 
     def router(self) -> APIRouter:
         """The routes under ``/webhooks``."""
         router = APIRouter(prefix="/webhooks")
-        router.add_api_route("/alertmanager", self.alertmanager, methods=["POST"], response_model=Accepted)
+        for path, taken in (
+            ("/alertmanager", self.alertmanager),
+            ("/grafana", self.grafana),
+            ("/alerts", self.alerts),
+        ):
+            router.add_api_route(path, taken, methods=["POST"], response_model=Accepted)
         return router
 
     async def alertmanager(self, request: Request) -> Accepted:
         """Alertmanager's webhook, version 4."""
-        notices = parse(await _limited_body(request, self.body_limit))
-        incidents, resolved = [], 0
-        for notice in notices:
-            if notice.resolved:
-                await self.intake.resolve(notice.alert.fingerprint)
-                resolved += 1
-                continue
-            related = await run_in_threadpool(self._related, notice.alert)
-            opened = await self.intake.accept(notice.alert, related)
-            incidents.append(opened.incident)
-        return Accepted(incidents=list(dict.fromkeys(incidents)), resolved=resolved)
+        return await self._taken(request, parse(await limited_body(request, self.body_limit)))
 
-    def _related(self, alert: Alert) -> frozenset[str]:
-        """The services that an alert may be about: those around the one it names, or all if it names none."""
-        rollup = self.rolling.until(alert.raised_at)
-        if alert.symptom.service is None:
-            return rollup.services
-        return neighbourhood(frozenset({alert.symptom.service}), rollup.calls)
+    async def grafana(self, request: Request) -> Accepted:
+        """Grafana's webhook contact point."""
+        body = await limited_body(request, self.body_limit)
+        return await self._taken(request, parse(body, dialect=GRAFANA))
 
+    async def alerts(self, request: Request) -> Accepted:
+        """An alert, or a list of them, as anybody may send them."""
+        body = await limited_body(request, self.body_limit)
+        return await self._taken(request, parse_plain(body, received_at=time.time()))
 
-async def _limited_body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(f"the body is larger than {limit} bytes")
-    return bytes(body)
+    async def _taken(self, request: Request, notices: Notices) -> Accepted:
+        """Put alerts where they belong; a person who raises one asks, and will not be who approves."""
+        person = request.scope.get(PERSON)
+        name = person.name if person else ""
+        signed = (notice.model_copy(update={"alert": raised_by(notice.alert, name)}) for notice in notices)
+        return await self.desk.take(tuple(signed))
