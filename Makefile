@@ -27,8 +27,8 @@ fix: packages  ## repair what can be repaired by itself, and format
 	@$(PYTHON) -m ruff check --fix --quiet . || true
 	@$(PYTHON) -m ruff format --quiet .
 
-test: ready check  ## the gate, then the tests
-	@$(PYTHON) -m pytest $(ARGS)
+test: ready check  ## the gate, then the tests, on all processors
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 # Programs that take minutes to build or install, once, into the cache folder; `make test` says that it left them out.
 test-kubernetes: packages  ## the Kubernetes actions against a real control plane (the first time builds it: ten minutes)

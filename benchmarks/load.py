@@ -52,12 +52,10 @@ def spans(
     ]
     count = decode_traces(bodies[0], "protobuf").rows.rows
     _tell("decoding alone", *_decoding(bodies, count, seconds))
-    with tempfile.TemporaryDirectory(prefix="aitia-load-") as folder:
-        settings = {"watch_every": _NEVER, "otlp_grpc_port": 0}
-        with running_aitia(Path(folder), settings) as here:
-            for name, door, body in _doors(here):
-                with door as send:
-                    _tell(name, *_through(here, send, [body(plain) for plain in bodies], count, seconds))
+    with _aitia({"watch_every": _NEVER, "otlp_grpc_port": 0}) as here:
+        for name, door, body in _doors(here):
+            with door as send:
+                _tell(name, *_through(here, send, [body(plain) for plain in bodies], count, seconds))
 
 
 @app.command()
@@ -67,21 +65,29 @@ def incidents(
     patience: Annotated[float, typer.Option(help="seconds to wait for the last ticket")] = 900.0,
 ) -> None:
     """From alert to ticket, many at once."""
-    with tempfile.TemporaryDirectory(prefix="aitia-load-") as folder:
-        with running_aitia(Path(folder), {"watch_every": _NEVER}) as here:
-            now = time.time()
-            for number in range(count):
-                names = _system(number)
-                here.send(chain(names, now - 90, now - 20, every=0.25))
-                here.send(chain(names, now - 20, now, every=0.25, failing=names[-1]))
-            began = time.time()
-            _raise(here, [_alert(number, now - 15) for number in range(count)])
-            taken = time.time() - began
-            tickets = wait_for(lambda: _all_told(here, count), "the last ticket", seconds=patience)
+    with _aitia({"watch_every": _NEVER}) as here:
+        now = time.time()
+        for number in range(count):
+            names = _system(number)
+            here.send(chain(names, now - 90, now - 20, every=0.25))
+            here.send(chain(names, now - 20, now, every=0.25, failing=names[-1]))
+        began = time.time()
+        _raise(here, [_alert(number, now - 15) for number in range(count)])
+        taken = time.time() - began
+        tickets = wait_for(lambda: _all_told(here, count), "the last ticket", seconds=patience)
     took = [_told_at(ticket) - began for ticket in tickets]
     right = sum(_blamed(ticket) == _system_of(ticket)[-1] for ticket in tickets)
     report = {"incidents": len(tickets), "alerts_taken_seconds": round(taken, 2), "blamed_rightly": right}
     print(json.dumps(report | {"alert_to_ticket_seconds": percentiles(took)}))
+
+
+@contextmanager
+def _aitia(settings: dict[str, Any]) -> Iterator[RunningAitia]:
+    with (
+        tempfile.TemporaryDirectory(prefix="aitia-load-") as folder,
+        running_aitia(Path(folder), settings) as here,
+    ):
+        yield here
 
 
 def _tell(name: str, per_second: float, per_core: float) -> None:

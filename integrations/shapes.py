@@ -64,7 +64,7 @@ _SECRETS = re.compile(
 )
 
 _MAIL = re.compile(
-    r"(?<![\w.+/@%-])[\w.+%-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![\w-])"
+    r"(?<![\w.+@%-])(?<!//)[\w.+%-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![\w-])"
 )
 _NOBODY = {"git", "noreply", "no-reply", "nobody"}
 _CARD = re.compile(

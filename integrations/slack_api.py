@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.webhook import WebhookClient
 
 from causal.errors import NotFound, Refused, TooLarge, Unavailable
 from playbooks.remedy import Duration, Written
@@ -25,6 +26,8 @@ from playbooks.remedy import Duration, Written
 PATIENCE = 5.0
 TRIES = 3
 UNKNOWN_WAIT = 30.0
+
+SLACK = "https://slack.com/api/"
 
 Body = Mapping[str, Any]
 Upload = Mapping[str, str | bytes]
@@ -55,7 +58,7 @@ class SlackSettings(Written):
 
     token: SecretStr
     channel: str = Field(min_length=1)
-    base_url: str = "https://slack.com/api/"
+    base_url: str = SLACK
     timeout: Duration = 10.0
 
 
@@ -81,6 +84,23 @@ class SlackApi:
                 channel=channel, thread_ts=thread, file_uploads=[dict(each) for each in files]
             ),
         )
+
+    def reply(self, address: str, words: str) -> None:
+        """Answer a command where it was typed, for whoever typed it alone; only Slack's address will do."""
+        if not address.startswith(self._replies_at):
+            raise Refused(f"Slack: answers go to {self._replies_at}, not to where this command says")
+        client = WebhookClient(address, timeout=max(1, round(self.settings.timeout)), retry_handlers=[])
+        try:
+            answer = client.send(text=words, response_type="ephemeral")
+        except (OSError, HTTPException) as error:
+            raise Unavailable(f"Slack: an answer was not taken ({type(error).__name__})") from error
+        if answer.status_code != HTTPStatus.OK:
+            raise Refused(f"Slack: an answer was refused (HTTP {answer.status_code}): {answer.body[:200]}")
+
+    @property
+    def _replies_at(self) -> str:
+        base = self.settings.base_url
+        return "https://hooks.slack.com/" if base == SLACK else base.removesuffix("api/")
 
     @cached_property
     def _client(self) -> WebClient:

@@ -75,7 +75,7 @@ def blocks(page: Page, *, budget: Budget = FULL, header: bool = True) -> list[Bl
 
 def is_shortened(page: Page) -> bool:
     """Whether even the fullest form of a page leaves something out."""
-    return blocks(page, header=False)[-1]["type"] == "context"
+    return bool(blocks(page, header=False)[-1]["type"] == "context")
 
 
 def plain_section(words: str) -> Block:

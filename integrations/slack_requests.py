@@ -44,13 +44,14 @@ class Submitted(Fact):
 
 
 class Commanded(Fact):
-    """A slash command and the words after it."""
+    """A slash command and the words after it; ``reply_to`` takes answers for half an hour."""
 
     user: str
     command: str
     words: tuple[str, ...] = ()
     channel: str = ""
     trigger: str = ""
+    reply_to: str = ""
 
 
 SlackRequest = Pressed | Submitted | Commanded
@@ -116,6 +117,7 @@ def parse_command(fields: Any) -> Commanded:
         words=tuple(_text(told.get("text")).split()),
         channel=_text(told.get("channel_id")),
         trigger=_text(told.get("trigger_id")),
+        reply_to=_text(told.get("response_url")),
     )
 
 

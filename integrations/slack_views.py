@@ -66,7 +66,7 @@ def _form(name: str, title: str, question: ApprovalRequest, token: str, blocks: 
         "title": _plain(cut(title, MAX_TITLE)),
         "submit": _plain("Send"),
         "close": _plain("Back"),
-        "blocks": [{"type": "section", "text": _plain(cut(question.title or question.id, 3_000))}, *blocks],
+        "blocks": [{"type": "section", "text": _plain(cut(_what(question), 3_000))}, *blocks],
     }
 
 
@@ -93,10 +93,14 @@ def _button(words: str, action: str, token: str, *, style: str = "") -> dict[str
 def _confirm(question: ApprovalRequest) -> Block:
     return {
         "title": _plain(cut("Carry it out?", MAX_CONFIRM_TITLE)),
-        "text": _plain(cut(question.title or question.id, MAX_CONFIRM_TEXT)),
+        "text": _plain(cut(_what(question), MAX_CONFIRM_TEXT)),
         "confirm": _plain(cut("Approve", MAX_CONFIRM_BUTTON)),
         "deny": _plain(cut("Back", MAX_CONFIRM_BUTTON)),
     }
+
+
+def _what(question: ApprovalRequest) -> str:
+    return question.title or question.id or "the plan"
 
 
 def _option(value: str, words: str = "") -> Block:

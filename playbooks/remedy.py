@@ -257,8 +257,8 @@ class Decision(Fact):
     """The gate's answer with its reasons and the numbers it rests on.
 
     ``act_above`` is the threshold for acting alone that was in force (None: no chance was high enough) and
-    ``act_above_because`` where it came from; ``policy`` is the digest of the policy, ``rule`` the number of its
-    rule that applied (None: its defaults).
+    ``act_above_because`` where it came from; ``policy`` is the digest of the policy, ``rule`` the number of
+    its rule that applied (None: its defaults).
     """
 
     verdict: Verdict

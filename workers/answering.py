@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from causal.errors import Conflict, NotFound, Refused, Unavailable
 from integrations.ports import Approvals, AuditEntry, AuditLog, Incidents
 from playbooks.approval import handover_refusal, proof_of, refusal, right_of, seal_of, token_of
-from playbooks.people import OPERATOR, People, Person
+from playbooks.people import People, Person
 from playbooks.remedy import ApprovalAnswer, ApprovalRequest, Correction, Handover
 from workers.messages import Incident
 
@@ -48,18 +48,20 @@ class Verdict:
     it_was: Correction | None = None
 
 
-def speaker_of(
-    people: People | None, find: Callable[[People], Person | None], who: str, *, open_to_all: bool = False
-) -> Speaker:
-    """Return who somebody is whom another system names; by their roles in people.yaml and nothing else.
-
-    Where nobody is named, they are an operator only if the site said so (``open_to_all``).
-    """
+def speaker_of(people: People | None, find: Callable[[People], Person | None], who: str) -> Speaker:
+    """Return who somebody is whom another system names; by their roles in people.yaml and nothing else."""
     if people is None:
-        return Speaker(who, (OPERATOR,)) if open_to_all else Speaker(who, stranger=f"{who}: {NOBODY_NAMED}")
+        return Speaker(who, stranger=f"{who}: {NOBODY_NAMED}")
     if (person := find(people)) is None:
         return Speaker(who, stranger=f"nobody in people.yaml is {who}; write the id to whom it belongs")
     return Speaker(person.name, person.roles)
+
+
+def how_it_stands(question: ApprovalRequest) -> str:
+    """Say what became of a question, to whoever answered it."""
+    if question.status == "open":
+        return f"{question.id} has {len(question.votes)} of {question.quorum} votes"
+    return f"{question.id} is {question.status}"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from integrations.backends.written import read_sources
 from integrations.connections import Connections, read_connections
 from integrations.database import open_database
 from integrations.git_changes import GitChanges
+from integrations.pagerduty_changes import PagerDutyChanges
 from integrations.people import PeopleFile
 from integrations.ports import Actions, ChangeSource, Checks, Notifier, TelemetryStore
 from integrations.redacted_store import RedactedStore
@@ -45,7 +46,8 @@ from workers.braking import Brakes
 from workers.intake import Intake
 from workers.learning_agent import LearningAgent
 from workers.metric_agent import MetricAgent
-from workers.notifying import notifiers_of, slack_settings
+from workers.notifying import notifiers_of, pagerduty_rest, slack_settings
+from workers.pagerduty_door import PagerDutyDoor
 from workers.quiet_memory import QuietMemory
 from workers.remediation_agent import RemediationAgent
 from workers.rolling import Rolling
@@ -150,6 +152,10 @@ class House:
         return SlackDoor(answering, commands, self.incidents, people, SlackApi(slack), self.seen, to_all)
 
     @cached_property
+    def pagerduty_door(self) -> PagerDutyDoor:
+        return PagerDutyDoor(self.answering, self.people.read, self.seen, pagerduty_rest(self.settings))
+
+    @cached_property
     def brakes(self) -> Brakes:
         return Brakes(self.kill_switch, self.audit)
 
@@ -175,7 +181,8 @@ class House:
 
     @cached_property
     def changes(self) -> tuple[ChangeSource, ...]:
-        return (GitChanges(self.connections),)
+        rest = pagerduty_rest(self.settings)
+        return (GitChanges(self.connections), *([PagerDutyChanges(rest)] if rest else []))
 
     @cached_property
     def metric_agent(self) -> MetricAgent:

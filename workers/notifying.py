@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 
 from causal.errors import MalformedSettings
 from integrations.pagerduty import PagerDutyNotifier, PagerDutySettings
+from integrations.pagerduty_api import PagerDutyRest, RestSettings
 from integrations.ports import MessageRefs, Notifier
 from integrations.servicenow import ServiceNowNotifier, ServiceNowSettings
 from integrations.slack import SlackNotifier, SlackSettings
@@ -25,7 +26,8 @@ def _notifiers(settings: Settings, refs: Callable[[], MessageRefs]) -> Iterator[
     if slack := slack_settings(settings):
         yield SlackNotifier(slack, refs(), _tokens(settings) if hears_slack(settings) else None)
     if pagerduty := pagerduty_settings(settings):
-        yield PagerDutyNotifier(pagerduty, refs())
+        hears = bool(settings.pagerduty_webhook_secrets)
+        yield PagerDutyNotifier(pagerduty, refs(), _tokens(settings) if hears else None)
     if servicenow := servicenow_settings(settings):
         yield ServiceNowNotifier(servicenow, refs())
 
@@ -50,8 +52,8 @@ def slack_settings(settings: Settings) -> SlackSettings | None:
 
 
 def pagerduty_settings(settings: Settings) -> PagerDutySettings | None:
-    """What the PagerDuty notifier needs; None without a routing key."""
-    if settings.pagerduty_routing_key is None:
+    """What the PagerDuty notifier needs; None with neither a routing key nor a REST token."""
+    if settings.pagerduty_routing_key is None and settings.pagerduty_token is None:
         return None
     return PagerDutySettings(
         routing_key=settings.pagerduty_routing_key,
@@ -60,6 +62,15 @@ def pagerduty_settings(settings: Settings) -> PagerDutySettings | None:
         events_url=settings.pagerduty_events_url.rstrip("/"),
         api_url=settings.pagerduty_url.rstrip("/"),
     )
+
+
+def pagerduty_rest(settings: Settings) -> PagerDutyRest | None:
+    """PagerDuty's REST API; None without a token for it."""
+    if settings.pagerduty_token is None:
+        return None
+    url = settings.pagerduty_url.rstrip("/")
+    rest = RestSettings(token=settings.pagerduty_token, from_email=settings.pagerduty_from, url=url)
+    return PagerDutyRest(rest)
 
 
 def servicenow_settings(settings: Settings) -> ServiceNowSettings | None:

@@ -12,7 +12,7 @@ from integrations.ports import Incidents
 from playbooks.remedy import ApprovalRequest
 from playbooks.render import to_text
 from playbooks.words import STATUSES, iso
-from workers.answering import Answering, Speaker, Verdict
+from workers.answering import Answering, Speaker, Verdict, how_it_stands
 from workers.braking import Brakes
 
 HELP = """/aitia status: what is open, and what waits for an answer
@@ -25,13 +25,6 @@ MOST_SHOWN = 20
 _WIDTH = 78
 
 Command = Callable[[Sequence[str], Speaker], Awaitable[str]]
-
-
-def how_it_stands(question: ApprovalRequest) -> str:
-    """Say what became of a question, to whoever answered it."""
-    if question.status == "open":
-        return f"{question.id} has {len(question.votes)} of {question.quorum} votes"
-    return f"{question.id} is {question.status}"
 
 
 @dataclass(frozen=True)

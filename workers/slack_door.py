@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -31,13 +31,14 @@ from integrations.slack_views import (
     decline_form,
     something_else_form,
 )
-from playbooks.people import People
+from playbooks.people import OPERATOR, People
 from playbooks.remedy import ApprovalRequest, Correction
-from workers.answering import Answering, Speaker, Verdict, speaker_of
-from workers.slack_commands import Commands, how_it_stands
+from workers.answering import Answering, Speaker, Verdict, how_it_stands, speaker_of
+from workers.slack_commands import Commands
 
 LONGEST_REPLY = 3_000
 REMEMBER_SECONDS = 86_400.0
+OR_OPEN = ", or slack_open lets everybody in the workspace do all of this"
 log = structlog.get_logger()
 
 
@@ -61,12 +62,15 @@ class SlackDoor:
 
     async def handle(self, request: SlackRequest) -> None:
         """Do what was asked for and tell who asked how it went; raises nothing."""
-        if self.receipt(request) is not None or await run_in_threadpool(self._again, request):
+        if self.receipt(request) is not None:
             return
         try:
             says = await self._done(request)
         except AitiaError as error:
             says = f"This did not count: {error}"
+        except Exception:  # what goes wrong for one person must not take the door from all others
+            log.exception("a request from Slack failed", user=request.user)
+            says = "This did not count, by a mistake of Aitia's own; its log says more."
         if says:
             await run_in_threadpool(self._tell, request, says)
 
@@ -80,6 +84,8 @@ class SlackDoor:
                 verdict = _verdict(request)
                 return how_it_stands(await self.answering.answer(question, request.value, verdict, speaker))
             case Commanded():
+                if await run_in_threadpool(self._again, request):
+                    return ""
                 return await self.commands.run(request.words, speaker)
 
     async def _pressed(self, press: Pressed, speaker: Speaker) -> str:
@@ -108,25 +114,34 @@ class SlackDoor:
         likely = [hypothesis.service for hypothesis in diagnosis.hypotheses]
         return tuple(dict.fromkeys([*likely, *(node.service for node in diagnosis.graph.nodes)]))
 
-    def _again(self, request: SlackRequest) -> bool:
+    def _again(self, typed: Commanded) -> bool:
         """Whether this command was delivered before; presses and forms carry a token that counts once."""
-        if not isinstance(request, Commanded) or not request.trigger:
+        if not typed.trigger:
             return False
-        return not self.seen.first(f"slack:{request.trigger}", now=time.time(), keep=REMEMBER_SECONDS)
+        return not self.seen.first(f"slack:{typed.trigger}", now=time.time(), keep=REMEMBER_SECONDS)
 
     def _speaker(self, user: str) -> Speaker:
-        who = f"Slack user {user}"
-        return speaker_of(
-            self.people(), lambda people: people.of_slack(user), who, open_to_all=self.open_to_all
-        )
+        people, who = self.people(), f"Slack user {user}"
+        if people is None and self.open_to_all:
+            return Speaker(who, (OPERATOR,))
+        speaker = speaker_of(people, lambda known: known.of_slack(user), who)
+        return replace(speaker, stranger=speaker.stranger + OR_OPEN) if people is None else speaker
 
     def _tell(self, request: SlackRequest, says: str) -> None:
         here = request.channel if isinstance(request, Pressed | Commanded) else ""
         words = {"channel": here or self.slack.settings.channel, "user": request.user, "text": _text(says)}
         try:
-            self.slack.call("chat.postEphemeral", words)
+            self._whisper(request, words)
         except AitiaError as error:
             log.warning("somebody in Slack was not told", user=request.user, says=says, error=str(error))
+
+    def _whisper(self, request: SlackRequest, words: dict[str, str]) -> None:
+        try:
+            self.slack.call("chat.postEphemeral", words)
+        except Refused:
+            if not isinstance(request, Commanded) or not request.reply_to:
+                raise
+            self.slack.reply(request.reply_to, words["text"])  # typed where the app is no member
 
 
 def _text(says: str) -> str:

@@ -26,6 +26,7 @@ from integrations.slack_requests import SlackRequest, parse_envelope
 from workers.slack_door import SlackDoor
 
 PING_SECONDS = 3.0
+TIMEOUT_SECONDS = 10
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 log = structlog.get_logger()
 
@@ -36,7 +37,9 @@ async def listening(
 ) -> AsyncIterator[None]:
     """Serve what comes over Socket Mode as long as this lasts; what has begun is finished before it ends."""
     client = SocketModeClient(
-        app_token, web_client=WebClient(base_url=base_url, retry_handlers=[]), ping_interval=ping
+        app_token,
+        web_client=WebClient(base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[]),
+        ping_interval=ping,
     )
     loop, over = asyncio.get_running_loop(), threading.Event()
     async with asyncio.TaskGroup() as works:

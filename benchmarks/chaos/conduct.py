@@ -21,7 +21,8 @@ from demo.errors import ShopError
 
 EVIDENCE_SECONDS = 8.0
 PATIENCE_SECONDS = 300.0
-AFTER_HEALING_SECONDS = 150.0
+# Longer than any of its playbooks may take to see whether it helped, on a machine that is busy besides.
+AFTER_HEALING_SECONDS = 600.0
 _LOOK_EVERY = 1.0
 _READ_EVERY = 3
 _ENDED = {"recovered", "not_recovered", "declined", "expired", "left_to_humans", "gone", "failed", "stopped"}

@@ -24,9 +24,7 @@ def test_a_page_is_in_the_text_format_and_wants_no_token(small: Open) -> None:
 
 
 def test_requests_are_counted_by_operation_and_status(small: Open) -> None:
-    assert eventually(
-        lambda: value(small, "store", "http_requests_total", operation="get", status="200") > 0
-    )
+    assert eventually(lambda: value(small, "store", "http_requests_total", operation="get", status="200") > 0)
 
 
 def test_failed_requests_are_counted_apart(small: Open) -> None:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
@@ -33,6 +34,8 @@ EVENTS_A_MINUTE, CALLS_A_MINUTE = 120, 960
 SEVERITIES = {"critical", "error", "warning", "info"}
 
 Json = dict[str, Any]
+SERVICE: Json = {"id": "PSERVICE1", "type": "service_reference", "summary": "shop"}
+MAX_PAGE = 100
 
 
 class Refusal(Exception):
@@ -66,6 +69,7 @@ class PagerDutyDouble:
     clock: Clock = field(default_factory=Clock)
     incidents: list[PagerIncident] = field(default_factory=list)
     changes: list[Json] = field(default_factory=list)
+    users: dict[str, str] = field(default_factory=lambda: {"PUSER1": EMAIL})
     dropped: list[Json] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
@@ -209,6 +213,10 @@ class PagerDutyDouble:
             keys = query.get("incident_key", [])
             found = [each for each in self.incidents if not keys or each.key in keys]
             return 200, {"incidents": [_told(each) for each in found], "limit": 25, "offset": 0}
+        if (method, path) == ("GET", "/change_events"):
+            return 200, self._change_events({name: values[-1] for name, values in query.items()})
+        if user := re.fullmatch(r"/users/(\w+)", path):
+            return self._user(method, user[1])
         match = re.fullmatch(r"/incidents/(\w+)(/\w+)?", path)
         if match is None:
             raise _missing()
@@ -216,6 +224,25 @@ class PagerDutyDouble:
         if incident is None:
             raise _missing()
         return self._of_incident(method, match[2] or "", incident, headers, raw)
+
+    def _user(self, method: str, user: str) -> tuple[int, Json]:
+        if method != "GET" or user not in self.users:
+            raise _missing()
+        return 200, {"user": {"id": user, "type": "user", "name": user, "email": self.users[user]}}
+
+    def _change_events(self, query: dict[str, str]) -> Json:
+        limit, offset = int(query.get("limit", 25)), int(query.get("offset", 0))
+        if not 0 < limit <= MAX_PAGE or not {"since", "until"} <= {*query}:
+            raise _wrong(2001, "limit must be 1 to 100, and since and until are needed here")
+        since, until = (datetime.fromisoformat(query[name]) for name in ("since", "until"))
+        found = [
+            {"id": f"PCHANGE{number}", "type": "change_event", "services": [SERVICE], **each["payload"]}
+            for number, each in enumerate(self.changes, start=1)
+            if since <= datetime.fromisoformat(each["payload"]["timestamp"]) <= until
+        ]
+        more = len(found) > offset + limit
+        shown = found[offset : offset + limit]
+        return {"change_events": shown, "limit": limit, "offset": offset, "total": None, "more": more}
 
     def _of_incident(
         self, method: str, what: str, incident: PagerIncident, headers: Any, raw: bytes
@@ -258,7 +285,7 @@ def _told(incident: PagerIncident) -> Json:
         "title": incident.title,
         "status": incident.status,
         "html_url": f"https://example.pagerduty.com/incidents/{incident.id}",
-        "service": {"id": "PSERVICE1", "type": "service_reference", "summary": "shop"},
+        "service": SERVICE,
     }
 
 

@@ -103,6 +103,7 @@ class SlackDouble:
     users: dict[str, set[str]] = field(default_factory=dict)
     whispers: list[tuple[str, str, str]] = field(default_factory=list)
     views: list[Json] = field(default_factory=list)
+    replies_by_address: list[tuple[str, Json]] = field(default_factory=list)
     files: dict[str, Shared] = field(default_factory=dict)
     socket: SlackSocket | None = None
     _triggers: dict[str, float] = field(default_factory=dict)
@@ -235,6 +236,19 @@ class SlackDouble:
         self.files[name] = Shared(body["filename"], length)
         return {"upload_url": f"{self.url.removesuffix('/api/')}/upload/{name}", "file_id": name}
 
+    def elsewhere(self, path: str, authorization: str, raw: bytes) -> tuple[int, bytes, str] | None:
+        """Answer what is no method of the Web API: files, replies to commands, and Socket Mode."""
+        name = urlsplit(path).path.rsplit("/", 1)[-1]
+        if path.startswith("/commands/"):
+            self.replies_by_address.append((path, json.loads(raw)))
+            return 200, b"ok", "text/plain"
+        if path.startswith("/upload/"):
+            return self.take_upload(name, raw), b"OK", "text/plain"
+        if name == "apps.connections.open" and self.socket is not None:
+            told = self.socket.answer(Asked("POST", path, {}, {"authorization": authorization}, raw))
+            return told.status, json.dumps(told.body).encode(), "application/json; charset=utf-8"
+        return None
+
     def take_upload(self, name: str, raw: bytes) -> int:
         """Take the bytes of a file; gives the status."""
         file = self.files.get(name)
@@ -320,13 +334,8 @@ def _handler(double: SlackDouble) -> type[BaseHTTPRequestHandler]:
                 self._send(status, text.encode(), "text/html")
                 return
             method = urlsplit(self.path).path.rsplit("/", 1)[-1]
-            if self.path.startswith("/upload/"):
-                self._send(double.take_upload(method, raw), b"OK", "text/plain")
-                return
-            if method == "apps.connections.open" and double.socket is not None:
-                there = {"authorization": self.headers.get("Authorization", "")}
-                told = double.socket.answer(Asked("POST", self.path, {}, there, raw))
-                self._send(told.status, json.dumps(told.body).encode(), "application/json; charset=utf-8")
+            if other := double.elsewhere(self.path, self.headers.get("Authorization", ""), raw):
+                self._send(*other)
                 return
             try:
                 body = _read(self.headers.get("Content-Type", ""), raw) | _query(self.path)

@@ -16,9 +16,10 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aiti
 
 
 def alertmanager_program() -> str | None:
-    """The program: named by AITIA_ALERTMANAGER, on the path (Debian gives it a longer name), or cached."""
-    named = [os.environ.get("AITIA_ALERTMANAGER", ""), "prometheus-alertmanager", "alertmanager"]
-    found = [shutil.which(each) for each in (*named, str(CACHE / "alertmanager")) if each]
+    """The program: AITIA_ALERTMANAGER, on the path (Debian has a longer name), or of tools/prometheus."""
+    own = CACHE / "prometheus" / "bin" / "alertmanager"
+    named = [os.environ.get("AITIA_ALERTMANAGER", ""), "prometheus-alertmanager", "alertmanager", str(own)]
+    found = [shutil.which(each) for each in named if each]
     return next((each for each in found if each), None)
 
 

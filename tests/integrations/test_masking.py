@@ -99,6 +99,7 @@ def test_a_token_of_a_known_vendor_never_survives(secret: str, before: str, afte
     ("text", "masked"),
     [
         ("mail from alice.b+x@mail.example.com today", "mail from [mail] today"),
+        ("GET /people/alice@example.org/basket", "GET /people/[mail]/basket"),
         ("call +49 30 1234567 now", "call [phone] now"),
         ("+14155550123", "[phone]"),
         ("030 1234567", "[phone]"),

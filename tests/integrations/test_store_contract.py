@@ -11,7 +11,7 @@ from integrations.memory import (
     MemoryIncidents,
     MemoryNotifier,
 )
-from integrations.ports import Intent
+from integrations.ports import Claim, Intent
 from playbooks.remedy import ApprovalRequest, StepResult, StepStatus
 from playbooks.ticket import Ticket, TicketStatus
 from tests.integrations.conftest import Store
@@ -63,6 +63,53 @@ def test_a_repeated_alert_is_kept_once(store: Store) -> None:
 def test_a_related_alert_joins_the_incident_of_its_neighbour(store: Store) -> None:
     incident = opened(store, alert("a", "cart"))
     assert opened(store, alert("b", "gateway", at=160.0), "cart", "payment") == incident
+
+
+def test_alerts_that_are_taken_together_meet_in_one_incident(store: Store) -> None:
+    claims = [
+        Claim(alert=alert(name, service), related=frozenset({"cart", "gateway"}))
+        for name, service in (("a", "cart"), ("b", "gateway"), ("a", "cart"))
+    ]
+    taken = [found for found in store.incidents.take(claims, 60.0) if found]
+    assert [(found.incident, found.is_new, found.is_known) for found in taken] == [
+        ("inc-a-1", True, False),
+        ("inc-a-1", False, False),
+        ("inc-a-1", False, True),
+    ]
+
+
+def test_whoever_joins_is_told_the_alert_that_opened(store: Store) -> None:
+    opened(store, alert("a", "cart"))
+    [joined] = store.incidents.take([Claim(alert=alert("b"), related=frozenset({"cart"}))], 60.0)
+    assert joined is not None
+    assert joined.first == alert("a", "cart")
+
+
+def test_a_claim_that_must_not_open_an_incident_opens_none(store: Store) -> None:
+    taken = store.incidents.take([Claim(alert=alert("a"), opens=False)], 60.0)
+    assert (taken, dict(store.incidents.open())) == ((None,), {})
+
+
+def test_a_claim_that_must_not_open_an_incident_joins_its_own(store: Store) -> None:
+    incident = opened(store, alert("a"))
+    [joined] = store.incidents.take([Claim(alert=alert("a"), opens=False)], 60.0)
+    assert joined is not None
+    assert joined.incident == incident
+
+
+def test_of_two_incidents_nearby_the_newer_one_is_joined(store: Store) -> None:
+    opened(store, alert("a", "cart"))
+    newer = opened(store, alert("b", "mail"))
+    opened(store, alert("a", "cart", at=150.0))
+    claims = [Claim(alert=alert(name, "x"), related=frozenset({"cart", "mail"})) for name in ("c", "d")]
+    assert {found.incident for found in store.incidents.take(claims, 60.0) if found} == {newer}
+
+
+def test_more_alerts_than_a_question_has_room_for_are_taken_once_each(store: Store) -> None:
+    claims = [Claim(alert=alert(f"{number}", "cart"), related=frozenset({"cart"})) for number in range(1200)]
+    store.incidents.take(claims, 60.0)
+    store.incidents.take(claims, 60.0)
+    assert len(store.incidents.alerts("inc-0-1")) == len(claims)
 
 
 def test_a_related_alert_that_comes_too_late_opens_another_incident(store: Store) -> None:

@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from causal.errors import Unavailable
 from causal.evidence import Alert, Change, Symptom, Window
+from integrations.backends.source import Pulled
 from integrations.memory import MemoryIncidents
 from integrations.memory_telemetry import MemoryTelemetryStore
 from integrations.otlp import decode_traces
@@ -24,6 +25,7 @@ from workers.messages import CheckOrder, Incident, Observation
 from workers.metric_agent import MetricAgent
 from workers.quiet_memory import QuietMemory
 from workers.rolling import Rolling
+from workers.tail import Tail
 
 T0 = 1_790_000_000.0
 BROKE = T0 + 120
@@ -364,3 +366,24 @@ async def test_the_watch_tends_the_memory_of_quiet_time(watching: Ward) -> None:
     watching.clock.now = NOW + 180
     await watching.agent.watch()
     assert len(watching.agent.memory.before(NOW + 180, ()))
+
+
+class AwaySource:
+    """A place that keeps telemetry and does not answer."""
+
+    name, settles = "away", 0.0
+
+    def pull(self, window: Window) -> Pulled:
+        raise Unavailable(f"it does not answer for {window.seconds:.0f} s")
+
+    def ping(self) -> str:
+        raise Unavailable("it does not answer")
+
+
+def test_what_a_source_could_not_give_is_missing_from_an_observation(tmp_path: Path) -> None:
+    ward = Ward(tmp_path)
+    ward.see(T0, BROKE)
+    tail = Tail(lambda: (AwaySource(),), ward.telemetry, tmp_path / "tail.json")
+    ward.agent = replace(ward.agent, tail=tail)
+    ward.agent.catch_up()
+    assert any(says.startswith("away: it does not answer") for says in ward.observe().missing)

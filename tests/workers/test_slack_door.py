@@ -329,8 +329,37 @@ async def test_a_press_over_http_is_acknowledged_with_nothing_and_done(client: C
 async def test_where_nobody_is_named_slack_counts_only_if_the_site_says_so(
     client: Client, tmp_path: Any
 ) -> None:
-    async with here(client, tmp_path, slack_open=True) as there:
+    async with here(client, tmp_path, named=False, slack_open=True) as there:
         assert await there.command(STRANGER, "status") == "nothing is open"
+
+
+async def test_where_nobody_is_named_and_the_site_did_not_say_so_it_is_told_why(
+    client: Client, tmp_path: Any
+) -> None:
+    async with here(client, tmp_path, named=False) as there:
+        assert "slack_open" in await there.command(STRANGER, "status")
+
+
+async def test_a_command_from_where_the_app_is_not_is_answered_there(client: Client, tmp_path: Any) -> None:
+    async with here(client, tmp_path) as there:
+        address = there.slack.url.replace("/api/", "/commands/T0/1")
+        typed = {"command": "/aitia", "text": "help", "user_id": ADA, "channel_id": "C0OTHER"}
+        await there.deliver("slash_commands", {**typed, "response_url": address})
+        [(_, body)] = await eventually(lambda: there.slack.replies_by_address)
+        assert (body["response_type"], "/aitia status" in body["text"]) == ("ephemeral", True)
+
+
+async def test_an_answer_goes_to_no_address_but_slacks(client: Client, tmp_path: Any) -> None:
+    async with here(client, tmp_path) as there:
+        typed = {"command": "/aitia", "text": "help", "user_id": ADA, "channel_id": "C0OTHER"}
+        await there.deliver("slash_commands", {**typed, "response_url": f"{there.door.url}/healthz"})
+        assert "/aitia status" in await there.command(ADA, "help")
+        assert there.slack.replies_by_address == []
+
+
+async def test_a_wrong_app_token_keeps_nobody_from_the_door(client: Client, tmp_path: Any) -> None:
+    async with here(client, tmp_path, slack_app_token="xapp-wrong") as there:
+        assert (await asyncio.to_thread(there.door.get, "/api/incidents")).status_code == 200
 
 
 @pytest.fixture(scope="module")

@@ -80,3 +80,11 @@ def test_sources_are_read_from_a_file_by_their_names(tmp_path: Path) -> None:
         "prometheus:\n  main: {url: http://127.0.0.1:9090}\ntempo:\n  traces: {url: http://127.0.0.1:3200}\n"
     )
     assert [source.name for source in read_sources(path)] == ["main", "traces"]
+
+
+def test_sources_that_can_not_be_read_are_told_as_a_gap(tmp_path: Path) -> None:
+    path = tmp_path / "sources.yaml"
+    path.write_text("prometheus: 3\n")
+    copying = Tail(lambda: read_sources(path), MemoryTelemetryStore(), tmp_path / "tail.json")
+    copying.catch_up(NOW)
+    assert any("sources.yaml" in says for says in copying.gaps(Window(start=NOW - 60, end=NOW)))

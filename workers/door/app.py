@@ -31,6 +31,7 @@ from workers.door.guard import Guard
 from workers.door.learning import LearningApi
 from workers.door.otlp import IN_THE_AIR, otlp_routes
 from workers.door.otlp_grpc import Limits, otlp_grpc
+from workers.door.pagerduty import PagerDutyRoutes
 from workers.door.redaction import RedactionApi
 from workers.door.slack import SlackRoutes
 from workers.door.webhooks import CALL_GRAPH_SECONDS, Webhooks
@@ -92,7 +93,10 @@ def door(house: House) -> FastAPI:
     learning = LearningApi(house.priors, house.learning_agent.autonomy, callers, house.client)
     app.include_router(learning.router())
     app.include_router(RedactionApi(house.redactor).router())
-    app.include_router(Webhooks(AlertDesk(house.intake, rolling), settings.body_limit).router())
+    desk = AlertDesk(house.intake, rolling)
+    app.include_router(Webhooks(desk, settings.body_limit).router())
+    secrets = settings.pagerduty_webhook_secrets
+    app.include_router(PagerDutyRoutes(house.pagerduty_door, secrets, desk.take).router())
     app.include_router(SlackRoutes(house.slack_door, settings.slack_signing_secret).router())
     app.router.routes.extend(otlp_routes(house.telemetry, settings.body_limit, settings.inflated_limit))
 

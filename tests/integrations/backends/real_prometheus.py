@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,8 @@ from threading import Thread
 
 import httpx
 
-PROGRAM = shutil.which("prometheus")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aitia"
+PROGRAM = shutil.which("prometheus") or shutil.which(CACHE / "prometheus" / "bin" / "prometheus")
 SCRAPES = "500ms"
 
 

@@ -12,7 +12,7 @@ from integrations.backends.prometheus import MOST_POINTS, Prometheus, Prometheus
 from integrations.backends.source import Pulled
 from tests.integrations.backends.real_prometheus import PROGRAM, RealPrometheus, real_prometheus
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no prometheus here: apt-get install prometheus")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no prometheus here: run tools/prometheus")
 
 PAGE = """
 # TYPE shop_basket gauge
