@@ -6,6 +6,8 @@ run for more than it was.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 LEFT_OUT = {
@@ -32,6 +34,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in set(out)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In one of several processes: hand on what was left out there."""
+    told: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["left_out"] = session.config.stash[_COUNTS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """Of several processes, each leaves out the same: what one says holds for all."""
+    del error
+    node.config.stash[_COUNTS].update(getattr(node, "workeroutput", {}).get("left_out", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
