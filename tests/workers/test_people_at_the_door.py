@@ -16,7 +16,7 @@ from integrations.ports import AuditRow
 from playbooks.approval import RAISED_BY, askers
 from playbooks.remedy import ApprovalRequest, Outcome
 from tests.workers.doors import OpenDoor, open_door, settings_of
-from tests.workers.stage import PLAYBOOK, Script, Stage
+from tests.workers.stage import PLAYBOOK, Script, Stage, eventually
 
 BEGAN = "2026-09-21T14:13:20Z"
 TEAM = {"ada": ("sre",), "bob": ("sre",), "kim": ()}
@@ -92,6 +92,7 @@ async def _story(client: Client, door: OpenDoor, tokens: dict[str, str]) -> Told
             "ada": await answer("ada", shown["token"]),
             "spent": await answer("kim", shown["token"]),
         }
+        await eventually(lambda: house.approvals.get(question.id).votes)
         second = (await at_door("GET", path, "kim")).json()["token"]
         answers["kim for bob"] = await answer("kim", second)
         outcome = await handle.result()
