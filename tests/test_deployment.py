@@ -126,5 +126,5 @@ def test_the_lock_file_names_no_download_host() -> None:
 def test_every_target_of_the_makefile_is_explained() -> None:
     shown = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     targets = {line.split()[1] for line in shown.splitlines()}
-    told = {"help", "setup", "check", "fix", "test", "demo", "bench", "results", "fleet", "lock", "clean"}
-    assert targets == told
+    phony = next(line for line in (REPOSITORY / "Makefile").read_text().splitlines() if ".PHONY:" in line)
+    assert targets == set(phony.split()[1:]) - {"ready", "packages"}
