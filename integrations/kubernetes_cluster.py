@@ -152,7 +152,7 @@ def replacing(old: object, new: object) -> Any:
 
 
 def merged(one: Json, other: Json) -> Json:
-    """Return a patch that does what both do."""
+    """Return a patch that does what both do, where the second does not write into what the first removes."""
     both = dict(one)
     for name, each in other.items():
         mine = both.get(name)
