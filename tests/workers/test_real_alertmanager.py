@@ -105,7 +105,7 @@ def test_the_service_that_was_broken_is_blamed_first(told: Told) -> None:
 
 
 def test_the_shop_recovers_by_the_plan_that_was_approved(told: Told) -> None:
-    assert told.ticket["status"] == "recovered"
+    assert told.ticket["status"] == "recovered", told.ticket["timeline"]
 
 
 def test_alertmanager_holds_no_alert_any_more(told: Told) -> None:
