@@ -9,7 +9,6 @@ and nothing is written.
 from __future__ import annotations
 
 import difflib
-import fcntl
 import hashlib
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from causal.errors import Refused, Unavailable
 from integrations.connections.kinds import ConfigFormat
+from integrations.file_lock import take
 from integrations.masking import without_secrets
 from playbooks.lookups import is_visible
 
@@ -67,7 +67,7 @@ class ConfigFile:
         name = hashlib.sha256(str(self.path).encode()).hexdigest()[:32]
         handle = os.open(state / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _take(handle, time.monotonic() + seconds, self.path)
+            take(handle, time.monotonic() + seconds, f"on {self.path}")
             yield
         finally:
             os.close(handle)
@@ -124,18 +124,6 @@ def is_secret(name: str) -> bool:
 def _masked(line: str) -> str:
     match = _ASSIGNED.fullmatch(line)
     return f"{match['before']}***" if match and is_secret(match["name"]) else line
-
-
-def _take(handle: int, deadline: float, path: Path) -> None:
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise Unavailable(f"another step is at work on {path}") from error
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _flush(folder: Path) -> None:

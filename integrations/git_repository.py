@@ -8,7 +8,6 @@ killed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import subprocess
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from causal.errors import Refused, Unavailable
+from integrations.file_lock import take
 
 NAME, EMAIL = "Aitia", "aitia@localhost"
 READ_SECONDS = 20.0
@@ -168,7 +168,7 @@ class GitRepository:
         folder = Path(self.ask("rev-parse", "--absolute-git-dir").strip())
         handle = os.open(folder / "aitia.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            _lock(handle, time.monotonic() + seconds, self.path)
+            take(handle, time.monotonic() + seconds, f"in {self.path}")
             yield handle
         finally:
             os.close(handle)
@@ -215,18 +215,6 @@ def _environment() -> dict[str, str]:
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
     }
-
-
-def _lock(handle: int, deadline: float, path: Path) -> None:
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise Unavailable(f"another step is at work in {path}") from error
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _commit(fields: list[str]) -> Commit:

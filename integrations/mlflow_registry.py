@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from causal.errors import Refused, Unavailable, UnknownEffect
+from integrations.http_wire import token_of
 from integrations.mlflow_connection import RegistryConnection
 from playbooks.lookups import is_visible
 
@@ -111,14 +112,8 @@ class MlflowRegistry:
         return _judged(answer, says, mutates=mutates)
 
     def _headers(self) -> dict[str, str]:
-        if (file := self.connection.token_file) is None:
+        if not (token := token_of(self.connection.token_file)):
             return {}
-        try:
-            token = file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"the token file {file} can not be read: {error}") from error
-        if not token or not token.isprintable():
-            raise Refused(f"the token file {file} holds no token")
         if self.connection.user is None:
             return {"Authorization": f"Bearer {token}"}
         pair = base64.b64encode(f"{self.connection.user}:{token}".encode()).decode()

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from playbooks.remedy import Attempt, AttemptStatus, Plan, Proposal
-
-_IN_VAIN = {AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED}
+from playbooks.remedy import IN_VAIN, Attempt, AttemptStatus, Plan, Proposal
 
 
 def why_not_again(plan: Plan, tried: Iterable[Attempt]) -> str:
     """Why a plan is passed over after what was tried; an empty string if it is not."""
     what = f"{plan.id} ({plan.playbook} on {plan.service}) is passed over"
     for before in tried:
-        if before.status in _IN_VAIN and _does(plan) == _does(before.plan):
+        if before.status in IN_VAIN and _does(plan) == _does(before.plan):
             return f"{what}: {before.plan.id} did the same in vain"
         if before.status is AttemptStatus.NOT_RECOVERED and plan.cause and plan.cause == before.plan.cause:
             return f"{what}: it is for {plan.cause} as {before.plan.id} was, which brought no recovery"

@@ -431,6 +431,10 @@ class AttemptStatus(StrEnum):
     STOPPED = "stopped"
 
 
+IN_VAIN = frozenset({AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED})
+"""How a plan ends that was carried out and did not help."""
+
+
 class Attempt(Fact):
     """One plan, from the gate to the verification.
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from causal.evidence import Deed
 from integrations.ports import Incidents, Lock
 from playbooks.gate import Budget, Hold, Policy, targets
-from playbooks.remedy import Attempt, AttemptStatus, Plan, Proposal, StepStatus, Verdict
+from playbooks.remedy import IN_VAIN, Attempt, Plan, Proposal, StepStatus, Verdict
 from playbooks.ticket import Ticket
 
 HOUR_SECONDS, DAY_SECONDS = 3600.0, 86_400.0
 _ACTING = {"executing", "verifying"}
-_IN_VAIN = {AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED}
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _ended(attempt: Attempt) -> Run:
         service=plan.service,
         at=max(result.ended_at for result in attempt.results),
         alone=not attempt.approved_by,
-        in_vain=attempt.status in _IN_VAIN,
+        in_vain=attempt.status in IN_VAIN,
     )
 
 

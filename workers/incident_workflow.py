@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from causal.evidence import Alert, Diagnosis
     from playbooks.again import passed_over, why_not_again
-    from playbooks.remedy import Attempt, AttemptStatus, Outcome, Proposal
+    from playbooks.remedy import IN_VAIN, Attempt, AttemptStatus, Outcome, Proposal
     from playbooks.ticket import Happening, Ticket
     from workers.learning_agent import LearningAgent
     from workers.messages import (
@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workers.root_cause_agent import RootCauseAgent
     from workers.story import diagnosed, ended, opened, planned, worth_more_than_showing
 
-ANOTHER_PLAN_MAY_HELP = {AttemptStatus.NOT_RECOVERED, AttemptStatus.FAILED, AttemptStatus.LEFT}
+ANOTHER_PLAN_MAY_HELP = {*IN_VAIN, AttemptStatus.LEFT}
 MOST_JOINED = 50
 QUIET_AGAIN_SECONDS = 30.0
 FIRST_LOOK, LONGEST_PAUSE, GIVE_UP = timedelta(seconds=15), timedelta(minutes=5), timedelta(days=7)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import structlog
 from temporalio import activity
@@ -72,6 +73,23 @@ class RemediationAgent:
     kill_switch: KillSwitch
     notifiers: tuple[Notifier, ...] = ()
     clock: Callable[[], float] = time.time
+
+    @property
+    def activities(self) -> list[Callable[..., Any]]:
+        """Everything that workflows ask of this agent."""
+        return [
+            self.propose,
+            self.write_audit,
+            self.publish,
+            self.seal_approval,
+            self.keep_approval,
+            self.lock,
+            self.unlock,
+            self.admit,
+            self.run_step,
+            self.look_at_step,
+            self.undo_step,
+        ]
 
     @activity.defn
     def propose(self, verdict: Diagnosed) -> tuple[Proposal, ...]:

@@ -68,22 +68,7 @@ def workers(client: Client, house: House, queues: Sequence[str], threads: Thread
             [metric.watch, metric.catch_up, metric.observe, metric.verify, metric.relearn],
         ),
         ROOT_CAUSE: ([], [root_cause.diagnose]),
-        REMEDIATION: (
-            [RemediationWorkflow],
-            [
-                remediation.propose,
-                remediation.write_audit,
-                remediation.publish,
-                remediation.seal_approval,
-                remediation.keep_approval,
-                remediation.lock,
-                remediation.unlock,
-                remediation.admit,
-                remediation.run_step,
-                remediation.look_at_step,
-                remediation.undo_step,
-            ],
-        ),
+        REMEDIATION: ([RemediationWorkflow], remediation.activities),
         LEARNING: (
             [RetrainWorkflow, DriftWorkflow, AnchorWorkflow],
             [learning.learn, learning.retrain, learning.check_drift, learning.anchor_head],

@@ -207,22 +207,7 @@ class Stage:
         duties: dict[str, tuple[list[type], list[Callable[..., Any]]]] = {
             METRIC: ([IncidentWorkflow], [self.script.observe, self.script.verify]),
             ROOT_CAUSE: ([], [self.script.diagnose]),
-            REMEDIATION: (
-                [RemediationWorkflow],
-                [
-                    remediation.propose,
-                    remediation.write_audit,
-                    remediation.publish,
-                    remediation.seal_approval,
-                    remediation.keep_approval,
-                    remediation.lock,
-                    remediation.unlock,
-                    remediation.admit,
-                    remediation.run_step,
-                    remediation.look_at_step,
-                    remediation.undo_step,
-                ],
-            ),
+            REMEDIATION: ([RemediationWorkflow], remediation.activities),
             LEARNING: ([], [LearningAgent(self.priors, self.catalog, self.incidents, self.audit).learn]),
         }
         async with AsyncExitStack() as stack:

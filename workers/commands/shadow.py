@@ -11,9 +11,7 @@ from typing import Annotated
 import typer
 
 from causal.errors import AitiaError, NotFound
-from integrations.database import open_database
 from integrations.ports import AuditRow
-from integrations.store import SqlAuditLog, SqlIncidents
 from playbooks.gate import GateInput, read_policy
 from playbooks.remedy import Plan
 from playbooks.shadow import Asked, Rate, Report, Score, Shadowed, shadow
@@ -56,6 +54,9 @@ def asked_by(rows: Iterable[AuditRow]) -> Asked:
 
 
 def _report(settings: Settings, limit: int) -> Report:
+    from integrations.database import open_database  # a quarter of a second that only this command should pay
+    from integrations.store import SqlAuditLog, SqlIncidents
+
     policy = settings.policy_file.read_text(encoding="utf-8") if settings.policy_file.exists() else ""
     budget = read_policy(policy, str(settings.policy_file)).error_budget
     try:
